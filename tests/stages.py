@@ -1,0 +1,180 @@
+"""The runner of `make test`: stages in two lanes, progress while they run, and a table at the end.
+
+`python -m tests.stages` runs all; with names (see STAGES), those. Each stage's output is in .cache/test/<stage>.log and
+is shown when the stage fails; a failure keeps no other stage from running. The last line is
+`N passed, N failed, N skipped`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / ".cache/test"
+RESULTS = OUT / "results.json"
+COVERAGE = 90
+PACKAGE = "ansible_collections.dbaas.platform"
+
+
+@dataclass
+class Stage:
+    """One command of the run and what came of it: tests passed and failed, and the names of those that did not run."""
+
+    name: str
+    command: Sequence[str]
+    seconds: float = 0.0
+    passed: int = 0
+    failed: int = 1  # until it has run
+    skipped: list[str] = field(default_factory=list)
+
+
+def _pytest(name: str, *options: str) -> Stage:
+    junit = f"--junit-xml={OUT / name}.xml"
+    coverage = ("--cov=plugins", "--cov=extensions", "--cov-report=", "--cov-append")
+    return Stage(name, ("pytest", "-q", "-ra", "--durations=10", junit, *coverage, *options, f"tests/{name}"))
+
+
+DOCS = ("--plugin-docs", "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", "--skip-rstcheck")
+OURS = ("-p", f"{PACKAGE}.extensions", "-p", "tests")
+#: Name -> lane and command. The lanes "static" and "tests" run beside each other, and "integration" after both.
+STAGES = {
+    stage.name: (lane, stage)
+    for lane, stage in [
+        ("static", Stage("ruff", ("ruff", "check"))),
+        ("static", Stage("format", ("ruff", "format", "--check"))),
+        ("static", Stage("mypy", ("mypy", "-p", f"{PACKAGE}.plugins.module_utils", *OURS))),
+        ("static", Stage("yamllint", ("yamllint", "."))),
+        ("static", Stage("changelog", ("antsibull-changelog", "lint"))),
+        ("static", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
+        ("static", Stage("ansible-lint", ("ansible-lint",))),
+        ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
+        ("static", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
+        ("tests", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
+        ("tests", _pytest("unit")),
+        ("integration", _pytest("integration")),
+        ("integration", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
+    ]
+}
+LINT = ("ruff", "format", "mypy", "yamllint", "changelog", "docs", "ansible-lint")
+SAYS = threading.Lock()
+
+
+def say(text: str) -> None:
+    with SAYS:
+        print(text, flush=True)
+
+
+def count(stage: Stage, code: int, output: str) -> None:
+    """Fill in what ran: from the JUnit file where pytest wrote one, else the stage itself is the one test."""
+    stage.skipped = [line.partition(": ")[2] for line in output.splitlines() if line.startswith("not run: ")]
+    stage.failed = 0
+    junit = OUT / f"{stage.name}.xml"
+    if stage.command[0] == "pytest" and junit.is_file():
+        for case in ET.parse(junit).getroot().iter("testcase"):  # noqa: S314, our own file
+            skip = case.find("skipped")
+            if skip is not None:
+                stage.skipped.append(f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}")
+            elif case.find("failure") is not None or case.find("error") is not None:
+                stage.failed += 1
+            else:
+                stage.passed += 1
+    else:
+        stage.passed = int(code == 0)
+    if code and not stage.failed:
+        stage.failed = 1
+    if stage.name == "integration":
+        accepted = manifests()
+        if os.environ.get("DBAAS_CRDS") and not accepted:
+            say("integration: no manifest was shown to the genuine CRDs, though DBAAS_CRDS is set")
+            stage.failed += 1
+
+
+def manifests() -> int:
+    """How many manifests the genuine CRDs accepted by strict server-side dry run, as the integration tests noted."""
+    try:
+        return int(json.loads(RESULTS.read_text(encoding="utf-8")).get("manifests_accepted", 0))
+    except FileNotFoundError:
+        return 0
+
+
+def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def run(stage: Stage) -> None:
+    log = OUT / f"{stage.name}.log"
+    start = time.monotonic()
+    say(f"{stage.name:>12}  started")
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(stage.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        while (code := wait(process, 30)) is None:
+            last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
+            say(f"{stage.name:>12}  {time.monotonic() - start:.0f} s  {last[-100:]}")
+    stage.seconds = time.monotonic() - start
+    output = log.read_text(encoding="utf-8", errors="replace")
+    count(stage, code, output)
+    say(f"{stage.name:>12}  {'FAILED' if stage.failed else 'passed'} in {stage.seconds:.0f} s")
+    if stage.failed:
+        say("\n".join(f"{stage.name:>12} | {line}" for line in output.splitlines()[-200:]))
+
+
+def run_all(queue: Sequence[Stage]) -> None:
+    for stage in queue:
+        run(stage)
+
+
+def lanes(chosen: Sequence[str]) -> None:
+    """Run the static checks beside the lab's build and the unit tests, then the rest alone, since it measures time."""
+    queues: dict[str, list[Stage]] = {"static": [], "tests": [], "integration": []}
+    for name in chosen:
+        lane, stage = STAGES[name]
+        queues[lane].append(stage)
+    threads = [threading.Thread(target=run_all, args=(queues[lane],)) for lane in ("static", "tests")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run_all(queues["integration"])
+
+
+def table(chosen: Sequence[str]) -> int:
+    """Print what ran, what did not, and the closing line; gives the number of failures."""
+    stages = [STAGES[name][1] for name in chosen]
+    print(f"\n{'stage':<14}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    for stage in stages:
+        print(f"{stage.name:<14}{stage.seconds:>8.1f}{stage.passed:>8}{stage.failed:>8}{len(stage.skipped):>9}")
+    missing = [name for name in STAGES if name not in chosen]
+    skipped = [f"{stage.name}: {name}" for stage in stages for name in stage.skipped]
+    print(f"\nmanifests that the genuine CRDs accepted: {manifests() if 'integration' in chosen else 'not asked'}")
+    print(f"stages not asked for: {', '.join(missing)}" if missing else "all stages ran")
+    print(f"tests that did not run: {len(skipped)}", *skipped, sep="\n  ")
+    failed = sum(stage.failed for stage in stages)
+    print(f"{sum(stage.passed for stage in stages)} passed, {failed} failed, {len(skipped)} skipped")
+    return failed
+
+
+def main(names: Sequence[str]) -> int:
+    chosen = [name for name in STAGES if name in (names or STAGES) or ("lint" in names and name in LINT)]
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    OUT.mkdir(parents=True, exist_ok=True)
+    RESULTS.unlink(missing_ok=True)
+    for old in [*OUT.glob("*.xml"), *ROOT.glob(".coverage*")]:
+        old.unlink()
+    lanes(chosen)
+    return 1 if table(chosen) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
