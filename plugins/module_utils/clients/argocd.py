@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an Argo CD Application says, which commits touch it, and what must be asked of it. Pure; Argo CD 3.1."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Obj
+
+REFRESH = "argocd.argoproj.io/refresh"
+FIRST_SECONDS, MOST_SECONDS = 10.0, 300.0
+
+
+@dataclass(frozen=True)
+class Application:
+    """An Application of one Git source, as far as its synchronisation goes.
+
+    `revision` is the commit that it was last compared with ("" when that never succeeded), `attempted` the one that its
+    last operation wanted.
+    """
+
+    name: str
+    repository: str
+    branch: str
+    path: str
+    files: tuple[str, ...]
+    #: only some files of the folder count
+    picky: bool
+    recurse: bool
+    include: str
+    exclude: str
+    revision: str
+    differs: bool
+    attempted: str
+    phase: str
+    busy: bool
+    refreshing: bool
+    automated: bool
+    prune: bool
+    options: tuple[str, ...]
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it stands still: Argo CD does not try a commit again whose sync has failed."""
+        failed = self.phase in ("Failed", "Error") and self.attempted == self.revision
+        return self.automated and not self.busy and bool(self.revision) and (self.differs or failed)
+
+
+class Changes:
+    """The files that differ between two commits, and all folders above them."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self.files = tuple(files)
+        self.nodes = set(self.files)
+        for file in self.files:
+            folder = posixpath.dirname(file)
+            while folder not in self.nodes:
+                self.nodes.add(folder)
+                folder = posixpath.dirname(folder)
+
+
+def address(url: str) -> str:
+    """A repository's URL in the form in which two spellings of one compare equal."""
+    return url.rstrip("/").removesuffix(".git")
+
+
+def parse(obj: Obj) -> Application | None:
+    """None for an Application of a chart repository or of several sources: the platform makes none."""
+    spec, status = obj["spec"], obj.get("status") or {}
+    source = spec.get("source") or {}
+    if not source.get("repoURL") or source.get("chart") or spec.get("sources"):
+        return None
+    sync, state = status.get("sync") or {}, status.get("operationState") or {}
+    path = posixpath.normpath(source.get("path") or ".").strip("/")
+    path = "" if path == "." else path
+    directory = source.get("directory")
+    policy = spec.get("syncPolicy") or {}
+    wanted = (state.get("operation") or {}).get("sync") or {}
+    return Application(
+        name=obj["metadata"]["name"],
+        repository=address(source["repoURL"]),
+        branch=source.get("targetRevision") or "HEAD",
+        path=path,
+        files=tuple(_value_files(path, (source.get("helm") or {}).get("valueFiles") or [])),
+        picky=directory is not None and not (directory.get("recurse") and not _globs(directory)),
+        recurse=bool((directory or {}).get("recurse")),
+        include=(directory or {}).get("include") or "",
+        exclude=(directory or {}).get("exclude") or "",
+        revision=sync.get("revision") or "" if sync.get("status") in ("Synced", "OutOfSync") else "",
+        differs=sync.get("status") == "OutOfSync",
+        attempted=(state.get("syncResult") or {}).get("revision") or wanted.get("revision") or "",
+        phase=state.get("phase") or "",
+        busy="operation" in obj or state.get("phase") in ("Running", "Terminating"),
+        refreshing=REFRESH in (obj["metadata"].get("annotations") or {}),
+        automated=policy.get("automated") is not None and (policy["automated"] or {}).get("enabled") is not False,
+        prune=bool((policy.get("automated") or {}).get("prune")),
+        options=tuple(policy.get("syncOptions") or ()),
+    )
+
+
+def touched(application: Application, changes: Changes) -> bool:
+    """Whether these changes can alter what the Application renders (rather once too often than once too seldom)."""
+    if any(file in changes.nodes for file in application.files):
+        return True
+    if application.path not in changes.nodes:
+        return False
+    if not application.picky:
+        return True
+    prefix = f"{application.path}/" if application.path else ""
+    inside = (file.removeprefix(prefix) for file in changes.files if file.startswith(prefix))
+    return any(_counts(application, file) for file in inside)
+
+
+def delay(tries: int) -> float:
+    """Seconds until the next try after `tries` without effect: 10, 20, 40 … 300."""
+    return float(min(FIRST_SECONDS * 2 ** min(tries, 10), MOST_SECONDS))
+
+
+def refresh_patch() -> Obj:
+    """Merge patch that has Argo CD compare an Application with its repository now."""
+    return {"metadata": {"annotations": {REFRESH: "normal"}}}
+
+
+def sync_patch(application: Application, revision: str) -> Obj:
+    """Merge patch that starts a sync at `revision` under the Application's own policy."""
+    sync: Obj = {"revision": revision, "prune": application.prune}
+    if application.options:
+        sync["syncOptions"] = list(application.options)
+    return {"operation": {"initiatedBy": {"username": "dbaas-observer"}, "sync": sync}}
+
+
+def _globs(directory: Obj) -> bool:
+    return bool(directory.get("include") or directory.get("exclude"))
+
+
+def _value_files(path: str, files: Iterable[str]) -> Iterator[str]:
+    for file in files:
+        if "://" not in file and not file.startswith("$"):
+            yield posixpath.normpath(file.lstrip("/") if file.startswith("/") else posixpath.join(path, file))
+
+
+def _counts(application: Application, file: str) -> bool:
+    if not application.recurse and "/" in file:
+        return False
+    if application.exclude and _matches(application.exclude, file):
+        return False
+    return not application.include or _matches(application.include, file)
+
+
+def _matches(pattern: str, file: str) -> bool:
+    # As Argo CD's: a star crosses slashes, {a,b} are alternatives (not nested here).
+    braces = re.search(r"\{([^{}]*)\}", pattern)
+    if braces:
+        before, after = pattern[: braces.start()], pattern[braces.end() :]
+        return any(_matches(before + choice + after, file) for choice in braces.group(1).split(","))
+    return fnmatchcase(file, pattern)

@@ -1,0 +1,462 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Git by its own plumbing: shallow, blobless, without a work tree. Needs git 2.31 or later.
+
+A repository of 50,000 services is never cloned: the trees of one commit come in one fetch, the blobs that are read in
+a second one, and a commit is built in the object store by fast-import.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote, urlsplit
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+
+COMMITTER = "dbaas.platform"
+MAIL = "noreply@dbaas.example.com"
+
+# What stays of the caller's GIT_*: GIT_DIR, GIT_TRACE, GIT_CONFIG_* and the like would change or reveal what we do.
+_KEPT = ("GIT_SSL_", "GIT_SSH", "GIT_PROXY_", "GIT_EXEC_PATH")
+_AUTH = re.compile(
+    r"Authentication failed|could not read (?:Username|Password)|returned error: 40[13]|Permission denied"
+)
+_RACED = re.compile(
+    r"^\[rejected\]|non-fast-forward|fetch first|failed to (?:update|lock)|cannot lock|incorrect old|already exists"
+)
+_UNKNOWN = re.compile(r"not our ref ([0-9a-f]{40,64})")
+_NO_NEGOTIATION = ("-c", "fetch.negotiationAlgorithm=noop")
+# Each fetch leaves a pack. A repository that lives as long as the observer does starts anew before they slow it down.
+_FETCHES = 256
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where the repository is: `http(s)://`, `ssh`, `file://` or a local path.
+
+    token: password of `username`, sent to http(s) remotes only; ca_cert: path of a PEM file; proxy: URL.
+    Raises DbaasError option-invalid when the URL itself holds a password (it would be seen in process lists and logs).
+    """
+
+    url: str
+    branch: str = "main"
+    token: str | None = field(default=None, repr=False)
+    username: str = "dbaas"
+    ca_cert: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if "://" in self.url and urlsplit(self.url).password is not None:
+            raise DbaasError(
+                "option-invalid",
+                "The address of the repository holds a password; give it as token or token_file instead.",
+            )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every form in which a secret of this remote could show up in a text."""
+        secrets = []
+        if self.token:
+            secrets += [_basic(self.username, self.token), self.token, quote(self.token, safe="")]
+        if self.proxy and (password := urlsplit(self.proxy).password):
+            secrets.append(password)
+        return secrets
+
+
+class Snapshot:
+    """One commit of the remote: `commit` is its id, "" for an empty remote. Valid while its repository is open."""
+
+    def __init__(self, repository: GitRepository, commit: str) -> None:
+        self.commit = commit
+        self._repository = repository
+
+    @cached_property
+    def blobs(self) -> Mapping[str, str]:
+        """Path -> blob id of every file."""
+        if not self.commit:
+            return {}
+        return {path: oid for path, kind, oid in self._repository.entries(self.commit) if kind == "blob"}
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Contents of these files, those that do not exist left out. Blobs that are not here yet come in one fetch."""
+        oids = {path: self.blobs[path] for path in paths if path in self.blobs}
+        contents = self._repository.contents(set(oids.values()))
+        return {path: contents[oid] for path, oid in oids.items()}
+
+
+class GitRepository:
+    """A bare repository without a work tree that keeps objects of `remote` as long as it is open (context manager).
+
+    It lies in a temporary folder; with `folder` in a subfolder of that, made empty at each opening: what a killed
+    process left behind (lock files, half a pack) cannot break the next.
+    timeout: seconds that one call of git may take.
+    Errors: git-unreachable, git-auth, git-refused, git-raced, dependency-missing (no git here).
+    Not for several threads at once.
+    """
+
+    def __init__(self, remote: Remote, folder: Path | None = None, timeout: float = 120.0) -> None:
+        self.remote = remote
+        self._parent = folder
+        self._timeout = timeout
+        self._ref = f"refs/heads/{remote.branch}"
+        self._url = str(Path(remote.url).resolve()) if Path(remote.url).is_dir() else remote.url
+        self._folder = Path()
+        self._local: dict[str, str] = {}
+        self._online: dict[str, str] = {}
+        self._blobs: set[str] = set()
+        self._trees: set[str] = set()
+        self._fetches = 0
+
+    def __enter__(self) -> GitRepository:
+        if self._parent is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="dbaas-git-"))
+        else:
+            self._folder = self._parent / "dbaas.git"
+        self._local = _environment(self._folder)
+        self._online = self._local | _remote_environment(self.remote, self._url)
+        try:
+            self._init()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._parent is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def head(self) -> str | None:
+        """Commit id of the branch at the remote, None when it does not exist. One round trip, nothing is fetched."""
+        return self._heads(self._ref).get(self._ref)
+
+    def fetch(self) -> Snapshot:
+        """The branch as it is at the remote now: its trees, without blobs and history.
+
+        A remote without any branch gives an empty snapshot; a missing branch beside others is option-invalid.
+        """
+        try:
+            self._fetch("--depth=1", "origin", f"+{self._ref}:refs/keep/head")
+        except _GitFailed as failure:
+            if "couldn't find remote ref" not in failure.stderr:
+                raise self._unreachable(failure) from None
+            if others := self._heads("refs/heads/*"):
+                names = ", ".join(sorted(ref.removeprefix("refs/heads/") for ref in others)[:10])
+                raise DbaasError(
+                    "option-invalid", f"{self._url} has no branch {self.remote.branch}; it has: {names}"
+                ) from None
+            return Snapshot(self, "")
+        commit = (self._folder / "FETCH_HEAD").read_text(encoding="utf-8").split("\t", 1)[0]
+        self._trees.add(commit)
+        return Snapshot(self, commit)
+
+    def commit(self, base: Snapshot, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        """Make a commit on top of `base`, locally, and return its id. `None` deletes a file; all others get mode 644.
+
+        author: "name" or "name <mail>". The committer is the platform; both times are now.
+        """
+        name, _, mail = author.partition("<")
+        author = f"{_ident(name) or COMMITTER} <{_ident(mail) or MAIL}>"
+        when = f"{int(time.time())} +0000"
+        text = message.encode()
+        stream = [
+            f"feature done\ncommit refs/keep/commit\nmark :1\nauthor {author} {when}\n"
+            f"committer {COMMITTER} <{MAIL}> {when}\ndata {len(text)}\n".encode(),
+            text,
+            f"\nfrom {base.commit}\n".encode() if base.commit else b"\n",
+        ]
+        for path, content in changes.items():
+            if content is None:
+                stream.append(b"D " + _quoted(path) + b"\n")
+            else:
+                stream += [b"M 100644 inline " + _quoted(path) + b"\ndata %d\n" % len(content), content, b"\n"]
+                self._blobs.add(blob_id(content))
+        stream.append(b"get-mark :1\ndone\n")
+        # --force: refs/keep/commit is but a name that fast-import wants; the next attempt starts from another base.
+        return self._git("fast-import", "--quiet", "--force", stdin=b"".join(stream)).decode().strip()
+
+    def push(self, commit: str) -> None:
+        """Push `commit` to the branch, never by force. Only when another writer was faster the error is git-raced."""
+        try:
+            self._git("push", "--porcelain", "--no-verify", "origin", f"{commit}:{self._ref}", online=True)
+        except _GitFailed as failure:
+            rejected = [line.split("\t", 2)[2] for line in failure.stdout.splitlines() if line.startswith("!\t")]
+            if not rejected:
+                if self._landed(commit):
+                    return
+                raise self._unreachable(failure) from None
+            if _RACED.search(rejected[0]):
+                raise DbaasError("git-raced", f"{self._url}: {rejected[0]}") from None
+            words = "\n".join([f"{self._url}: {rejected[0]}", *failure.remote_words])
+            raise DbaasError("git-refused", words) from None
+
+    def fetch_trees(self, revisions: Collection[str]) -> set[str]:
+        """Have the trees of these commits here, in one fetch, and return those of them that the remote knows."""
+        if self._fetches > _FETCHES:
+            self._init()
+        unknown: set[str] = set()
+        while missing := sorted(set(revisions) - self._trees - unknown):
+            # Named by refs, so that the next fetch says what is here already and gets only what differs.
+            wanted = [f"+{revision}:refs/keep/{number}" for number, revision in enumerate(missing)]
+            try:
+                self._fetch("--depth=1", "--stdin", "origin", stdin="\n".join(wanted).encode())
+            except _GitFailed as failure:
+                refused = set(_UNKNOWN.findall(failure.stderr)) & set(missing)
+                if not refused:
+                    raise self._unreachable(failure) from None
+                unknown |= refused
+            else:
+                self._trees.update(missing)
+        return set(revisions) - unknown
+
+    def tree_ids(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
+        """Id of the tree or blob at each (commit, path), None where there is none. `fetch_trees` brings the trees."""
+        # Asked of the parent folder: of a blob that is not here git says only that it is missing.
+        parents = [(commit, *_split(path)) for commit, path in pairs]
+        specs = list(dict.fromkeys(f"{commit}:{parent}" for commit, parent, name in parents))
+        found = dict(zip(specs, self._objects(specs), strict=True))
+        folders = {spec: dict(_tree(tree or b"", len(spec.partition(":")[0]) // 2)) for spec, tree in found.items()}
+        return [folders[f"{commit}:{parent}"].get(name) for commit, parent, name in parents]
+
+    def changed(self, old: str, new: str) -> list[str]:
+        """Paths of the files that differ between two commits whose trees are here."""
+        listing = self._git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+        return listing.decode(errors="surrogateescape").split("\0")[:-1]
+
+    def diff(self, base: Snapshot, commit: str) -> str:
+        """What `git diff` says of a commit that was made on this base."""
+        old = base.commit or self._git("hash-object", "-t", "tree", "--stdin").decode().strip()
+        # Local calls do not go for what is not here.
+        base.read(self.changed(old, commit))
+        return self._git("diff", "--no-color", "--no-renames", "--no-ext-diff", old, commit).decode(errors="replace")
+
+    def entries(self, commit: str) -> Iterator[tuple[str, str, str]]:
+        """(path, type, id) of all that a commit's tree holds, folders left out."""
+        for line in self._git("ls-tree", "-r", "-z", commit).decode(errors="surrogateescape").split("\0")[:-1]:
+            meta, path = line.split("\t", 1)
+            kind, oid = meta.split(" ")[1:]
+            yield path, kind, oid
+
+    def contents(self, oids: Collection[str]) -> dict[str, bytes]:
+        """Blob id -> content; those that are not here come in one fetch."""
+        if missing := sorted(set(oids) - self._blobs):
+            try:
+                self._fetch("--stdin", "origin", stdin="\n".join(missing).encode(), options=_NO_NEGOTIATION)
+            except _GitFailed as failure:
+                raise self._unreachable(failure) from None
+            self._blobs.update(missing)
+        ordered = sorted(oids)
+        found = zip(ordered, self._objects(ordered), strict=True)
+        return {oid: content for oid, content in found if content is not None}
+
+    def _init(self) -> None:
+        self._blobs.clear()
+        self._trees.clear()
+        self._fetches = 0
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+        self._git("init", "--quiet", "--bare", "--template=", str(self._folder))
+
+    def _fetch(self, *arguments: str, stdin: bytes = b"", options: Sequence[str] = ()) -> None:
+        self._fetches += 1
+        self._git(*options, "fetch", "--quiet", "--no-tags", "--filter=blob:none", *arguments, stdin=stdin, online=True)
+
+    def _heads(self, pattern: str) -> dict[str, str]:
+        try:
+            listing = self._git("ls-remote", "origin", pattern, online=True).decode()
+        except _GitFailed as failure:
+            raise self._unreachable(failure) from None
+        pairs = (line.split("\t", 1) for line in listing.splitlines())
+        return {ref: oid for oid, ref in pairs}
+
+    def _landed(self, commit: str) -> bool:
+        """The connection broke during a push: was it before or after the remote had taken it?"""
+        try:
+            return self.head() == commit
+        except DbaasError:
+            return False
+
+    def _objects(self, specs: Sequence[str]) -> Iterator[bytes | None]:
+        """Content of each object named, None for those that do not exist."""
+        output = self._git(
+            "cat-file", "--batch", stdin="".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape")
+        )
+        position = 0
+        for _spec in specs:
+            end = output.index(b"\n", position)
+            header = output[position:end]
+            position = end + 1
+            if header.endswith(b" missing"):
+                yield None
+            else:
+                size = int(header.rsplit(b" ", 1)[1])
+                yield output[position : position + size]
+                position += size + 1
+
+    def _unreachable(self, failure: _GitFailed) -> DbaasError:
+        reason = failure.reason
+        if _AUTH.search(failure.stderr):
+            return DbaasError("git-auth", "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
+        if "error: 30" in reason or "redirect" in reason:
+            reason += " (the remote redirects; give its final address, a token is not sent after a redirect)"
+        return DbaasError("git-unreachable", "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
+
+    def _git(self, *arguments: str, stdin: bytes = b"", online: bool = False) -> bytes:
+        """Run git, return its output. Only calls that speak to the remote have the token in their environment."""
+        try:
+            process = subprocess.Popen(
+                ["git", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self._folder,
+                env=self._online if online else self._local,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise DbaasError("dependency-missing", "git is not installed here (git 2.31 or later is needed).") from None
+        with process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=self._timeout)
+            except BaseException as error:
+                # The whole session: git's helper for http would else hold the pipes, and the connection, for ever.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise _GitFailed(arguments, "", f"fatal: no answer within {self._timeout:g} s") from None
+                raise
+        if process.returncode:
+            raise _GitFailed(arguments, self._clean(stdout), self._clean(stderr))
+        return stdout
+
+    def _clean(self, output: bytes) -> str:
+        text = output.decode(errors="replace").replace("\x1b[K", "")
+        for secret in self.remote.secrets:
+            text = text.replace(secret, "********")
+        return text
+
+
+class _GitFailed(Exception):
+    """git ended with an error; outputs are free of secrets.
+
+    Callers of this module see it only when git fails on local objects: a bug, or a full disk.
+    """
+
+    def __init__(self, arguments: Sequence[str], stdout: str, stderr: str) -> None:
+        super().__init__(f"git {' '.join(arguments[:2])}: {stderr.strip()}")
+        self.stdout = stdout
+        self.stderr = stderr
+
+    @property
+    def remote_words(self) -> list[str]:
+        """What the remote itself said (`remote: …`), without empty lines."""
+        return [line.rstrip() for line in self.stderr.splitlines() if line.startswith("remote:") and line[7:].strip()]
+
+    @property
+    def reason(self) -> str:
+        lines = [line for line in self.stderr.splitlines() if line.startswith(("fatal:", "error:", "ssh:"))]
+        return (
+            lines[0].split(": ", 1)[-1]
+            if lines
+            else self.stderr.strip().rsplit("\n", 1)[-1] or "git failed without a word"
+        )
+
+
+def blob_id(data: bytes) -> str:
+    """The id that git gives a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The caller's environment (proxies, CA, ssh stay), but nobody's git configuration, and never a question."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_KEPT)}
+    if not kept.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"}:
+        kept["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=10"
+    return kept | {
+        "GIT_DIR": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "",
+        "LC_ALL": "C",
+        "LANGUAGE": "",
+    }
+
+
+def _configuration(config: Mapping[str, str]) -> dict[str, str]:
+    """git's configuration as variables of its environment."""
+    variables = {"GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+def _remote_environment(remote: Remote, url: str) -> dict[str, str]:
+    """Configuration of the calls that speak to the remote.
+
+    The token is a header in git's environment: no file, no argument, no helper process, no first request that fails.
+    git would take it along to another host after a redirect, so with a token redirects are not followed.
+    """
+    config = {
+        "remote.origin.url": url,
+        # Not in the repository's own file, so that local calls take a blob that is not here for missing.
+        "remote.origin.promisor": "true",
+        "remote.origin.partialclonefilter": "blob:none",
+        "gc.auto": "0",
+        "maintenance.auto": "false",
+        # Bytes per second, seconds: a remote whose hooks take their time sends some bytes every five seconds.
+        "http.lowSpeedLimit": "1",
+        "http.lowSpeedTime": "30",
+    }
+    extra = {}
+    if remote.token and url.startswith(("http://", "https://")):
+        config["http.extraHeader"] = f"Authorization: Basic {_basic(remote.username, remote.token)}"
+        config["http.followRedirects"] = "false"
+    if remote.proxy:
+        config["http.proxy"] = remote.proxy
+    if remote.ca_cert:
+        extra["GIT_SSL_CAINFO"] = str(Path(remote.ca_cert).absolute())
+    return _configuration(config) | extra
+
+
+def _basic(username: str, token: str) -> str:
+    return base64.b64encode(f"{username}:{token}".encode()).decode()
+
+
+def _ident(text: str) -> str:
+    return re.sub(r"[<>\x00-\x1f]", " ", text).strip()
+
+
+def _quoted(path: str) -> bytes:
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'.encode(errors="surrogateescape")
+
+
+def _split(path: str) -> tuple[str, str]:
+    parent, _, name = path.strip("/").rpartition("/")
+    return parent, name
+
+
+def _tree(raw: bytes, size: int) -> Iterator[tuple[str, str]]:
+    """(name, id) of the entries of a tree object; `size`: bytes of an id."""
+    position = 0
+    while position < len(raw):
+        end = raw.index(b"\0", position)
+        name = raw[position:end].split(b" ", 1)[1].decode(errors="surrogateescape")
+        yield name, raw[end + 1 : end + 1 + size].hex()
+        position = end + 1 + size

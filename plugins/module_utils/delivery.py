@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Delivery: any number of changes become one commit on a branch that others write too.
+
+No lock: the remote refuses what is not a fast-forward, and whoever was slower fetches, plans and tries again.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot, blob_id
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+
+T = TypeVar("T")
+
+
+class Target(Protocol):
+    """Where changes are delivered to. GitRepository is one; errors as there."""
+
+    def fetch(self) -> Snapshot:
+        """What is there now."""
+
+    def commit(self, base: Snapshot, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        """Prepare the changes, here only, and return their id."""
+
+    def diff(self, base: Snapshot, commit: str) -> str:
+        """What these changes do to the base, as text for people."""
+
+    def push(self, commit: str) -> None:
+        """Make them exist, all at once; git-raced when what is there is not the base any more."""
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """What a plan wants: path -> content (None: no such file), message and author, and what the caller gets."""
+
+    files: Mapping[str, bytes | None]
+    message: str
+    author: str
+    result: T
+
+
+@dataclass(frozen=True)
+class Delivered(Generic[T]):
+    """What was done: `files` are those that differed from `base`; `commit` is "" when none did, and in check mode.
+
+    diff: what `git diff` says of the commit, when it was asked for.
+    """
+
+    base: Snapshot
+    commit: str
+    files: Mapping[str, bytes | None]
+    result: T
+    attempts: int
+    diff: str = ""
+
+
+def deliver(
+    target: Target,
+    plan: Callable[[Snapshot], Change[T]],
+    *,
+    deadline: float,
+    check: bool,
+    progress: Callable[[str], None],
+    diff: bool = False,
+) -> Delivered[T]:
+    """Fetch, plan, commit and push; again from the start when another writer was faster, for `deadline` seconds.
+
+    The plan is called once a round with the remote as it is then. `progress` is given a sentence for people when
+    something is waited for. In check mode nothing leaves this machine. Errors: the target's and the plan's; git-raced
+    only after the deadline.
+    """
+    end = time.monotonic() + deadline
+    attempts = 0
+    while True:
+        attempts += 1
+        base = target.fetch()
+        change = plan(base)
+        files = {path: content for path, content in change.files.items() if _differs(base, path, content)}
+        if not files or (check and not diff):
+            return Delivered(base, "", files, change.result, attempts)
+        commit = target.commit(base, files, change.message, change.author)
+        text = target.diff(base, commit) if diff else ""
+        if check:
+            return Delivered(base, "", files, change.result, attempts, text)
+        try:
+            target.push(commit)
+        except DbaasError as error:
+            # Jitter over a window that doubles: several writers that lost to one must not meet again.
+            pause = random.uniform(0, min(0.1 * 2**attempts, 3))  # noqa: S311 (nothing secret)
+            if error.code != "git-raced":
+                raise
+            if time.monotonic() + pause >= end:
+                raise DbaasError("git-raced", f"{error.message}; {attempts} attempts in {deadline:g} s") from error
+            progress(f"Another writer was faster; attempt {attempts + 1} follows.")
+            time.sleep(pause)
+        else:
+            return Delivered(base, commit, files, change.result, attempts, text)
+
+
+def _differs(base: Snapshot, path: str, content: bytes | None) -> bool:
+    return base.blobs.get(path) != (None if content is None else blob_id(content))
