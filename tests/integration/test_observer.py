@@ -1,0 +1,115 @@
+"""The observer with a real Argo CD: a commit refreshes what it touches, nothing else, and nothing failed stays so."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.integration.conftest import NAMESPACE, Platform, git, until
+
+Json = dict[str, Any]
+SERVICES = "tenants/acme/lagos/services"
+POLICIES = "/apis/admissionregistration.k8s.io/v1"
+
+
+def config_map(name: str, value: str = "1") -> str:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"value": value}})
+
+
+def push(work: Path, name: str, value: str = "1") -> str:
+    """Commit one ConfigMap beside the services of lagos, by plain git."""
+    git(work, "pull", "--quiet", "--rebase")
+    (work / SERVICES / f"{name}.yaml").write_text(config_map(name, value))
+    git(work, "add", ".")
+    git(work, "commit", "--quiet", "--message", f"{name} {value}")
+    git(work, "push", "--quiet")
+    return git(work, "rev-parse", "HEAD").strip()
+
+
+def events(platform: Platform, pop: str, event: str) -> list[Json]:
+    lines = platform.lab.log("observer", pop).read_text().splitlines()
+    return [line for line in (json.loads(text) for text in lines if text.startswith("{")) if line["event"] == event]
+
+
+def live(platform: Platform, name: str) -> str:
+    found = platform.lab.api("lagos").get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}") or {"data": {}}
+    return str(found["data"].get("value", ""))
+
+
+def test_only_what_a_commit_touches_is_refreshed(platform: Platform, tmp_path: Path) -> None:
+    work = platform.clone(tmp_path)
+    push(work, "touched", "1")
+    # The tenant is new: its Applications have come by now.
+    until(lambda: live(platform, "touched") == "1")
+    head = push(work, "touched", "2")
+    start = time.monotonic()
+    until(lambda: live(platform, "touched") == "2")
+    assert time.monotonic() - start < 8, "the PoP's ear is slow"
+    refreshed = [line["application"] for line in events(platform, "lagos", "refresh") if line["head"] == head]
+    assert len(refreshed) == 1
+    assert "acme" in refreshed[0]
+    assert [line for line in events(platform, "johannesburg", "refresh") if line["head"] == head] == []
+
+
+def test_commits_that_nobody_heard_are_applied_after_a_restart(platform: Platform, tmp_path: Path) -> None:
+    work = platform.clone(tmp_path)
+    platform.lab.stop("observer", "lagos")
+    try:
+        push(work, "unheard", "1")
+        push(work, "unheard", "2")
+    finally:
+        platform.lab.start("observer", "lagos")
+    until(lambda: live(platform, "unheard") == "2", 15)
+
+
+def test_a_sync_that_failed_is_tried_again_without_another_commit(platform: Platform, tmp_path: Path) -> None:
+    lagos = platform.lab.api("lagos", "admin")
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "no-later"},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+                ]
+            },
+            "validations": [{"expression": "object.metadata.name != 'later'"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-later"},
+        "spec": {"policyName": "no-later", "validationActions": ["Deny"]},
+    }
+    lagos.apply(policy)
+    lagos.apply(binding)
+    time.sleep(2)
+    head = push(platform.clone(tmp_path), "later")
+
+    def failed() -> bool:
+        listed = lagos.get("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications") or {"items": []}
+        states = [item.get("status", {}).get("operationState", {}) for item in listed["items"]]
+        return any(
+            state.get("phase") in ("Failed", "Error") and state.get("syncResult", {}).get("revision") == head
+            for state in states
+        )
+
+    try:
+        until(failed, 40)
+    finally:
+        for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
+            lagos.delete(f"{POLICIES}/{kind}/no-later")
+    until(lambda: live(platform, "later"), 60)
+    assert platform.head() == head
+    assert events(platform, "lagos", "sync")
+
+
+def test_the_observer_says_nothing_secret(platform: Platform) -> None:
+    for pop in ("lagos", "johannesburg"):
+        log = platform.lab.log("observer", pop).read_text()
+        assert platform.lab.git_token("argocd") not in log

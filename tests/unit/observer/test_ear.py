@@ -1,0 +1,268 @@
+"""The ear against a real Git repository and a cluster of the test's own; time is the test's."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbaas.platform.extensions.observer.ear import Ear, essence, read_remote
+from ansible_collections.dbaas.platform.extensions.observer.metrics import Metrics
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind, Obj
+
+REFRESH = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
+
+
+class Repository:
+    """A remote in a folder, written by plumbing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+        for setting in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+            self.git("config", setting, "true")
+
+    def git(self, *arguments: str, stdin: str = "") -> str:
+        environment = {
+            "GIT_DIR": str(self.folder),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "HOME": str(self.folder),
+            "PATH": "/usr/bin:/bin",
+        }
+        done = subprocess.run(
+            ["git", *arguments], input=stdin, env=environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, *paths: str) -> str:
+        """Write these files anew."""
+        files = "".join(f"M 100644 inline {path}\ndata <<E\n{self.count}\nE\n\n" for path in paths)
+        parent = "from refs/heads/main^0\n" if self.count else ""
+        self.git(
+            "fast-import", "--quiet", "--force",
+            stdin=f"commit refs/heads/main\ncommitter t <t@example.com> 0 +0000\ndata <<E\nm\nE\n{parent}{files}",
+        )  # fmt: skip
+        return self.git("rev-parse", "main")
+
+    @property
+    def count(self) -> int:
+        listed = subprocess.run(
+            ["git", "rev-list", "--count", "main"], env={"GIT_DIR": str(self.folder), "PATH": "/usr/bin:/bin"},
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        return int(listed.stdout or 0)
+
+
+class Cluster:
+    def __init__(self, url: str) -> None:
+        data = {"url": url, "username": "argocd", "password": "canary"}
+        self.secret = {
+            "metadata": {"name": "repository"},
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+        }
+        self.patches: list[tuple[str, Obj]] = []
+        self.error: Exception | None = None
+
+    def list(self, *_arguments: Any) -> tuple[list[Obj], str]:
+        return [self.secret], "1"
+
+    def get(self, *_arguments: Any) -> Obj:
+        return self.secret
+
+    def patch(self, _kind: Kind, _namespace: str, name: str, body: Obj) -> Obj:
+        if self.error:
+            raise self.error
+        self.patches.append((name, body))
+        return {}
+
+    @property
+    def refreshed(self) -> list[str]:
+        names = sorted(name for name, body in self.patches if body == REFRESH)
+        self.patches = [patch for patch in self.patches if patch[1] != REFRESH]
+        return names
+
+
+class Pop:
+    """An ear, the remote and the Applications that it knows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = Repository(folder / "remote.git")
+        self.cluster = Cluster(str(self.repository.folder))
+        self.folder = folder
+        self.applications: dict[str, Obj] = {}
+        self.version = 0
+        self.restart()
+
+    def restart(self) -> None:
+        self.metrics = Metrics()
+        self.ear = Ear(self.cluster, self.metrics, self.folder / "ear", "argocd", 2.0)  # type: ignore[arg-type]
+        self.ear.store.ready.set()
+        self.ear.store.replace([essence(obj) for obj in self.applications.values()])
+
+    def set(
+        self, name: str, path: str, revision: str, sync: str = "Synced", phase: str = "Succeeded", **more: Any
+    ) -> None:
+        self.version += 1
+        self.applications[name] = {
+            "metadata": {
+                "name": name, "namespace": "argocd", "resourceVersion": str(self.version),
+                "annotations": more.pop("annotations", {}),
+            },
+            "spec": {
+                "source": {"repoURL": f"{self.repository.folder}", "targetRevision": "main", "path": path},
+                "syncPolicy": {"automated": {"prune": True}},
+            },
+            "status": {
+                "sync": {"status": sync, "revision": revision},
+                "operationState": {"phase": phase, "syncResult": {"revision": revision}},
+            },
+            **more,
+        }  # fmt: skip
+        self.ear.store.event("MODIFIED", self.applications[name])
+
+
+@pytest.fixture
+def pop(tmp_path: Path) -> Pop:
+    pop = Pop(tmp_path)
+    head = pop.repository.commit("a/1", "b/1", "c/1")
+    for name in ("a", "b", "c"):
+        pop.set(name, name, head)
+    return pop
+
+
+def test_only_what_a_commit_touches_is_refreshed_and_once(pop: Pop) -> None:
+    pop.ear.look(0)
+    assert pop.cluster.refreshed == []
+    head = pop.repository.commit("a/1", "b/2")
+    pop.ear.look(2)
+    assert pop.cluster.refreshed == ["a", "b"]
+    pop.ear.look(4)
+    assert pop.cluster.refreshed == []
+    pop.set("a", "a", head)
+    pop.ear.look(6)
+    assert pop.cluster.refreshed == []
+
+
+def test_one_without_effect_is_asked_again_ever_more_seldom(pop: Pop) -> None:
+    pop.repository.commit("a/1")
+    asked = []
+    for now in range(0, 200, 2):
+        pop.ear.look(now)
+        if pop.cluster.refreshed:
+            asked.append(now)
+    assert asked == [0, 10, 30, 70, 150]
+
+
+def test_one_that_has_not_been_heard_yet_is_not_asked_twice(pop: Pop) -> None:
+    head = pop.repository.commit("x")
+    pop.repository.commit("a/1")
+    pop.set("a", "a", head, annotations={"argocd.argoproj.io/refresh": "normal"})
+    for now in (0, 10, 30):
+        pop.ear.look(now)
+    assert pop.cluster.refreshed == []
+
+
+def test_a_restart_costs_nothing(pop: Pop) -> None:
+    pop.repository.commit("a/1")
+    pop.repository.commit("c/1")
+    pop.restart()
+    pop.ear.look(0)
+    assert pop.cluster.refreshed == ["a", "c"]
+
+
+def test_commits_while_others_lag_behind(pop: Pop) -> None:
+    pop.repository.commit("a/1")
+    pop.ear.look(0)
+    pop.cluster.patches.clear()
+    second = pop.repository.commit("b/1")
+    pop.set("a", "a", second)
+    pop.ear.look(2)
+    assert pop.cluster.refreshed == ["b"]
+
+
+def test_a_revision_that_the_remote_forgot_is_refreshed(pop: Pop) -> None:
+    pop.set("a", "a", "0" * 40)
+    pop.set("b", "b", "", sync="Unknown")
+    pop.ear.look(0)
+    assert pop.cluster.refreshed == ["a", "b"]
+
+
+def test_a_sync_that_failed_is_started_again_later_and_later(pop: Pop) -> None:
+    head = pop.repository.commit("x")
+    pop.set("a", "a", head, sync="OutOfSync", phase="Failed")
+    started = []
+    for now in range(0, 1000, 10):
+        pop.ear.look(now)
+        if pop.cluster.patches:
+            [(name, body)] = pop.cluster.patches
+            assert (name, body["operation"]["sync"]) == ("a", {"revision": head, "prune": True})
+            pop.cluster.patches.clear()
+            started.append(now)
+    assert started == [10, 30, 70, 150, 310, 610, 910]
+
+
+def test_a_sync_that_runs_is_left_alone_and_one_that_succeeds_ends_it(pop: Pop) -> None:
+    head = pop.repository.commit("x")
+    pop.set("a", "a", head, sync="OutOfSync", phase="Failed")
+    pop.ear.look(0)
+    pop.set("a", "a", head, sync="OutOfSync", phase="Running")
+    pop.ear.look(20)
+    assert pop.cluster.patches == []
+    pop.set("a", "a", head, sync="OutOfSync", phase="Failed")
+    pop.ear.look(22)
+    assert len(pop.cluster.patches) == 1
+    pop.set("a", "a", head)
+    pop.ear.look(24)
+    pop.set("a", "a", head, sync="OutOfSync", phase="Failed")
+    pop.ear.look(26)
+    assert len(pop.cluster.patches) == 1
+
+
+def test_one_that_failed_at_an_older_commit_which_the_head_does_not_touch(pop: Pop) -> None:
+    old = pop.repository.commit("x")
+    pop.set("a", "a", old, sync="OutOfSync", phase="Failed")
+    head = pop.repository.commit("y")
+    pop.ear.look(0)
+    pop.ear.look(10)
+    assert [body["operation"]["sync"]["revision"] for _name, body in pop.cluster.patches] == [head]
+
+
+def test_a_patch_that_fails_is_asked_again_and_one_for_nobody_is_not(pop: Pop) -> None:
+    pop.repository.commit("a/1")
+    pop.cluster.error = KubeError("kube-unreachable", "down")
+    with pytest.raises(DbaasError):
+        pop.ear.look(0)
+    pop.cluster.error = KubeError("kube-refused", "gone", 404)
+    pop.ear.look(10)
+    assert pop.cluster.patches == []
+    del pop.applications["a"]
+    pop.ear.store.replace([essence(obj) for obj in pop.applications.values()])
+    pop.cluster.error = None
+    pop.ear.look(40)
+    assert pop.cluster.patches == []
+
+
+def test_applications_of_unknown_repositories_are_not_looked_at(pop: Pop, tmp_path: Path) -> None:
+    foreign = essence(pop.applications["a"] | {"spec": {"source": {"repoURL": str(tmp_path / "none"), "path": "a"}}})
+    pop.ear.store.replace([foreign])
+    pop.ear.look(0)
+    assert pop.cluster.patches == []
+
+
+def test_a_remote_that_is_away_is_an_error_without_the_credential(pop: Pop) -> None:
+    pop.repository.folder.rename(pop.folder / "away")
+    with pytest.raises(DbaasError) as caught:
+        pop.ear.look(0)
+    assert "canary" not in str(caught.value)
+
+
+def test_remotes_come_from_argo_cds_secrets(pop: Pop) -> None:
+    remote = read_remote(pop.cluster.secret)
+    assert remote
+    assert (remote.username, remote.token) == ("argocd", "canary")
+    assert read_remote({"data": {"url": "eA==", "type": base64.b64encode(b"helm").decode()}}) is None
+    assert read_remote({}) is None
