@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How to reach the GitOps repository (GIT), the clusters (KUBERNETES), and what all that deliver share (DELIVERY, WAITING)."""
+
+    GIT = r"""
+options:
+  repository:
+    description:
+      - Address of the GitOps repository.
+      - If not given, the environment variable E(DBAAS_REPOSITORY) is used.
+    type: str
+  branch:
+    description:
+      - Branch that the platform lives on; V(main) when neither this nor E(DBAAS_GIT_BRANCH) is given.
+    type: str
+  username:
+    description:
+      - User name that goes with O(token); V(dbaas) when neither this nor E(DBAAS_GIT_USERNAME) is given.
+    type: str
+  token:
+    description:
+      - Token with write access to the repository, for HTTP and HTTPS.
+      - If not given, the environment variable E(DBAAS_GIT_TOKEN) is used.
+    type: str
+  token_file:
+    description:
+      - File that holds the token.
+      - If not given, the environment variable E(DBAAS_GIT_TOKEN_FILE) is used.
+    type: path
+  ca_cert:
+    description:
+      - PEM file of the authority that signed the remote's certificate.
+      - If not given, the environment variable E(DBAAS_GIT_CA_CERT) is used.
+    type: path
+  proxy:
+    description:
+      - Proxy for HTTP and HTTPS.
+      - If not given, the environment variable E(DBAAS_GIT_PROXY) is used.
+    type: str
+"""
+
+    KUBERNETES = r"""
+options:
+  kubeconfig:
+    description:
+      - Kubeconfig with one context per point of presence.
+      - If not given, the environment variables E(K8S_AUTH_KUBECONFIG) and E(KUBECONFIG) are used.
+    type: path
+"""
+
+    SHIPPED = r"""
+options:
+  shipped:
+    description:
+      - Catalog and platform as the collection ships them; filled in by the action plugin.
+    type: dict
+"""
+
+    DELIVERY = r"""
+options:
+  requester:
+    description:
+      - Who asks, for the commit and the operation; AWX's user where AWX runs the task, else the local user.
+    type: str
+  delivery_timeout:
+    description:
+      - Seconds within which the commit must land when others write to the repository too.
+    type: int
+    default: 120
+  shipped:
+    description:
+      - Catalog and platform as the collection ships them; filled in by the action plugin.
+    type: dict
+"""
+
+    WAITING = r"""
+options:
+  wait:
+    description:
+      - Whether to wait until the services are Active in all their regions.
+      - A failed wait undoes nothing; the result still holds what was delivered.
+    type: bool
+    default: false
+  wait_timeout:
+    description:
+      - Seconds to wait.
+    type: int
+    default: 1800
+  deadline:
+    description:
+      - How long the operation may take, as a duration; stands in the commit and in the claim's copies.
+    type: str
+    default: 30m
+"""

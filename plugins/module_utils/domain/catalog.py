@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The catalog: SKUs, plans, engines with their versions and topologies, regions. Data in, answers out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
+
+Json = dict[str, Any]
+
+CHANNELS = ("preview", "supported", "deprecated", "expired")
+
+
+def _fields(required: Json, optional: Json | None = None) -> Json:
+    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+
+
+def _by_name(value: Json) -> Json:
+    return {"type": "object", "additionalProperties": value}
+
+
+def _list(item: Json) -> Json:
+    return {"type": "array", "items": item, "minItems": 1, "x-kubernetes-list-type": "set"}
+
+
+def _range(pattern: str) -> Json:
+    amount = {"type": "string", "pattern": pattern}
+    return _fields({"default": amount, "min": amount, "max": amount})
+
+
+_TEXT: Json = {"type": "string"}
+_NAME: Json = {"type": "string", "pattern": schema.LABEL, "maxLength": 63}
+_NUMBER: Json = {"type": "number", "minimum": 0}
+_COUNT: Json = {"type": "integer", "minimum": 1}
+#: What the files of the catalog hold; each file any of these sections, each section a mapping by name.
+SCHEMA: Json = {
+    "type": "object",
+    "properties": {
+        "plans": _by_name(
+            _fields(
+                {"title": _TEXT, "sla": _NUMBER, "price": _fields({"min": _NUMBER}, {"max": _NUMBER})},
+                {"isolation": _TEXT, "scaling": _list(_TEXT)},
+            )
+        ),
+        "regions": _by_name(
+            _fields({"title": _TEXT, "zones": _list(_NAME), "storageClasses": _list(_NAME), "backups": _TEXT})
+        ),
+        "engines": _by_name(
+            _fields(
+                {
+                    "title": _TEXT,
+                    "versions": _by_name(
+                        _fields(
+                            {"channel": {"enum": list(CHANNELS)}},
+                            {"default": {"type": "boolean"}, "upgradesTo": _list(_TEXT)},
+                        )
+                    ),
+                    "topologies": _by_name(_fields({"one": {}, "many": {}})),
+                },
+                {
+                    "licence": _by_name(_TEXT),
+                    "operator": _fields(dict.fromkeys(("name", "namespace", "repoURL", "chart", "version"), _TEXT)),
+                    "agentVersion": _TEXT,
+                    "capabilities": _by_name({}),
+                },
+            )
+        ),
+        "skus": _by_name(
+            _fields(
+                {
+                    "title": _TEXT,
+                    "engine": _TEXT,
+                    "plans": _list(_TEXT),
+                    "price": _by_name(_NUMBER),
+                    "replicationFactor": _fields({"default": _COUNT, "allowed": _list(_COUNT)}),
+                    "storage": _range(schema.SIZE),
+                    "resources": _by_name(
+                        _fields({"replicas": _COUNT, "cpu": _range(schema.CPU), "memory": _range(schema.MEMORY)})
+                    ),
+                },
+                {"edition": _TEXT, "defaultFor": _list(_TEXT)},
+            )
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Sku:
+    """One SKU: its name and its data in the catalog (`data`, as in catalog/*.yml)."""
+
+    name: str
+    data: Json
+
+    @property
+    def engine(self) -> str:
+        return str(self.data["engine"])
+
+    @property
+    def plans(self) -> list[str]:
+        return list(self.data["plans"])
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The whole catalog; each section maps a name to its data."""
+
+    plans: Json
+    regions: Json
+    engines: Json
+    skus: dict[str, Sku]
+
+    @cached_property
+    def revision(self) -> str:
+        """Twelve hex digits that change with any change of the catalog."""
+        text = json.dumps(self.data(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def data(self) -> Json:
+        """The catalog as plain data."""
+        skus = {name: sku.data for name, sku in self.skus.items()}
+        return {"plans": self.plans, "regions": self.regions, "engines": self.engines, "skus": skus}
+
+    def choose(self, engine: str, plan: str) -> Sku | None:
+        """The SKU that a claim gets when it names only engine and plan."""
+        fitting = [sku for sku in self.skus.values() if sku.engine == engine and plan in sku.plans]
+        preferred = [sku for sku in fitting if plan in sku.data.get("defaultFor", [])]
+        return next(iter(preferred or fitting), None)
+
+    def default_version(self, engine: str) -> str:
+        """The version that a claim gets when it names none."""
+        versions: Json = self.engines[engine]["versions"]
+        return next(version for version, data in versions.items() if data.get("default"))
+
+    def topology(self, engine: str, plan: str, regions: int) -> str | Json:
+        """single, stretched, one-way or active-active; or {refused: why}."""
+        row: Json = self.engines[engine]["topologies"].get(plan, {})
+        answer: str | Json = row.get(
+            "one" if regions == 1 else "many", {"refused": f"{engine} has no {plan} plan for that"}
+        )
+        return answer
+
+
+@lru_cache(maxsize=1)
+def _checker() -> Checker:
+    return Checker(SCHEMA)
+
+
+def load(documents: Iterable[Any]) -> Catalog:
+    """A catalog out of the parsed documents of its files. Raises InvalidFields catalog-invalid naming all errors."""
+    merged: dict[str, Json] = {section: {} for section in SCHEMA["properties"]}
+    errors: list[FieldError] = []
+    for document in documents:
+        errors += _checker().errors(document, "")
+        if errors:
+            continue
+        for section, entries in document.items():
+            for name, data in entries.items():
+                if name in merged[section]:
+                    errors.append(FieldError(f"{section}.{name}", name, "each name once"))
+                merged[section][name] = data
+    if not errors:
+        skus = {name: Sku(name, data) for name, data in merged["skus"].items()}
+        catalog = Catalog(merged["plans"], merged["regions"], merged["engines"], skus)
+        errors = [
+            *(error for name in catalog.engines for error in _engine_problems(name, catalog)),
+            *(error for sku in skus.values() for error in _sku_problems(sku, catalog)),
+        ]
+    if errors:
+        raise InvalidFields("catalog-invalid", errors)
+    return catalog
+
+
+def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
+    path, versions = f"engines.{name}.versions", catalog.engines[name]["versions"]
+    defaults = [version for version, data in versions.items() if data.get("default")]
+    if len(defaults) != 1:
+        yield FieldError(path, defaults, "one default version")
+    for version, data in versions.items():
+        if data.get("default") and data["channel"] == "expired":
+            yield FieldError(f"{path}.{version}.channel", "expired", "for the default version another channel")
+        yield from _known(f"{path}.{version}.upgradesTo", data.get("upgradesTo", []), versions)
+
+
+def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:
+    path, data = f"skus.{sku.name}", sku.data
+    yield from _known(f"{path}.engine", [sku.engine], catalog.engines)
+    yield from _known(f"{path}.plans", sku.plans, catalog.plans)
+    yield from _known(f"{path}.defaultFor", data.get("defaultFor", []), sku.plans)
+    for plan in sku.plans:
+        if plan not in data["price"]:
+            yield FieldError(f"{path}.price.{plan}", None, "a price for each plan of the SKU")
+    factors = data["replicationFactor"]
+    if factors["default"] not in factors["allowed"]:
+        yield FieldError(f"{path}.replicationFactor.default", factors["default"], "one of those allowed")
+    yield from _ordered(f"{path}.storage", data["storage"], quantity.size)
+    for role, amounts in data["resources"].items():
+        yield from _ordered(f"{path}.resources.{role}.cpu", amounts["cpu"], quantity.cpu)
+        yield from _ordered(f"{path}.resources.{role}.memory", amounts["memory"], quantity.size)
+
+
+def _known(path: str, names: Iterable[str], known: Iterable[str]) -> Iterator[FieldError]:
+    choices = list(known)
+    for name in names:
+        if name not in choices:
+            yield FieldError(path, name, "one of " + ", ".join(choices))
+
+
+def _ordered(path: str, limits: Json, measure: Callable[[str], int]) -> Iterator[FieldError]:
+    if not measure(limits["min"]) <= measure(limits["default"]) <= measure(limits["max"]):
+        yield FieldError(f"{path}.default", limits["default"], f"{limits['min']} to {limits['max']}")

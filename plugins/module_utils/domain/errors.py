@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Failures that have a class: who must act, whether trying again can help, and where the runbook speaks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: code -> (class, retry helps, what to do). The code is also the anchor in docs/runbook.md.
+CODES: dict[str, tuple[str, bool, str]] = {
+    "claim-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
+    "tenant-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
+    "catalog-invalid": ("user", False, "Correct the catalog; the line named is wrong."),
+    "document-invalid": ("user", False, "Correct the file: it must hold YAML documents of the kind named."),
+    "platform-missing": (
+        "user",
+        False,
+        "Run gitops_repository (or playbook init_repository) on this repository first.",
+    ),
+    "platform-outdated": (
+        "user",
+        False,
+        "Run gitops_repository with upgrade: true, or use the collection that wrote it.",
+    ),
+    "tenant-unknown": ("user", False, "Onboard the tenant first (module tenant, playbook onboard_tenant)."),
+    "not-built": ("user", False, "This part of the platform is not built yet; the message names what takes its place."),
+    "option-invalid": ("user", False, "Correct the options named."),
+    "dependency-missing": (
+        "dependency",
+        False,
+        "Install the package named, or use the platform's execution environment.",
+    ),
+    "git-unreachable": ("dependency", True, "Check the address, the network, the proxy and the CA of the Git remote."),
+    "git-auth": ("user", False, "Check the token or key and its rights on the repository."),
+    "git-refused": ("user", False, "The remote refused the push; its own words are in the message."),
+    "git-raced": ("dependency", True, "Other writers were faster until the deadline; run again."),
+    "kube-unreachable": ("dependency", True, "Check that the PoP's Kubernetes API is up and reachable from here."),
+    "kube-auth": ("user", False, "Check the credentials of this kubeconfig context."),
+    "kube-refused": ("user", False, "The Kubernetes API refused the request; its own words are in the message."),
+    "kube-missing": ("user", False, "The kubeconfig or its context does not exist."),
+    "wait-failed": ("dependency", False, "The service failed for good; the last condition says why."),
+    "wait-timeout": (
+        "dependency",
+        True,
+        "Nothing was undone: the database goes on being made. Wait again with wait_for_service.",
+    ),
+}
+
+
+class DbaasError(Exception):
+    """A failure with a code of CODES; `str()` is the text for people, without any secret.
+
+    Attributes: code, cls (user, quota, capacity, licence, dependency or bug), retry, message, action.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.cls, self.retry, self.action = CODES[code]
+
+    @property
+    def runbook(self) -> str:
+        """Anchor of this code in docs/runbook.md."""
+        return self.code
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.action} [{self.code}, {self.cls}]"
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One wrong field: its path (`spec.storage.size`), what was given, what is allowed, the nearest valid value."""
+
+    path: str
+    given: object
+    allowed: str
+    nearest: object = None
+    source: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else ""
+        given = "not given" if self.given is None else f"given {_short(repr(self.given))}"
+        hint = "" if self.nearest is None else f"; nearest: {self.nearest}"
+        return f"{where}{self.path}: {given}, allowed: {self.allowed}{hint}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+class InvalidFields(DbaasError):
+    """Bad input: every wrong field of every document at once (`errors`)."""
+
+    def __init__(self, code: str, errors: Sequence[FieldError]) -> None:
+        self.errors = list(errors)
+        noun = "field is" if len(self.errors) == 1 else "fields are"
+        super().__init__(
+            code, "\n".join([f"{len(self.errors)} {noun} wrong:", *(f"  {error}" for error in self.errors)])
+        )

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where everything lies in the GitOps repository: every path is made here, so the layout can change in one place."""
+
+from __future__ import annotations
+
+PLATFORM = "platform.yml"
+CATALOG = "base/catalog"
+#: an empty folder is an error to Argo CD
+NO_TENANTS = "tenants/.keep"
+
+
+def base(*parts: str) -> str:
+    """What all PoPs share."""
+    return "/".join(("base", *parts))
+
+
+def overlay(pop: str, *parts: str) -> str:
+    """What one PoP runs."""
+    return "/".join(("overlays", pop, *parts))
+
+
+def tenant(tenant_id: str) -> str:
+    """Who the tenant is: its Tenant document."""
+    return f"tenants/{tenant_id}/tenant.yaml"
+
+
+def claims(tenant_id: str) -> str:
+    """The folder of a tenant's claims, with its slash."""
+    return f"tenants/{tenant_id}/claims/"
+
+
+def claim(tenant_id: str, service: str) -> str:
+    """The declaration: the only file of a service that a person edits."""
+    return f"{claims(tenant_id)}{service}.yaml"
+
+
+def foundation(tenant_id: str, pop: str, name: str) -> str:
+    """`application.yaml` or `values.yaml` of a tenant's foundation in a PoP."""
+    return f"tenants/{tenant_id}/{pop}/{name}"
+
+
+def services(tenant_id: str, pop: str) -> str:
+    """The folder of all that a tenant has in a PoP."""
+    return f"tenants/{tenant_id}/{pop}/services"
+
+
+def service(tenant_id: str, pop: str, service_name: str) -> str:
+    """Every object of a service in a PoP, the copy of its claim first."""
+    return f"{services(tenant_id, pop)}/{service_name}.yaml"
+
+
+def namespace(tenant_id: str) -> str:
+    """The tenant's namespace, in every PoP that it uses."""
+    return f"tenant-{tenant_id}"

@@ -1,0 +1,308 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plan: what a set of documents changes in the repository. Pure and complete: once applied, the same plan is empty."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, render
+
+Json = dict[str, Any]
+
+#: The namespace of the service ids that we make (uuid5 of tenant, name and parent commit).
+_IDS = uuid.UUID("6d1d2f0e-6f2b-5c6e-9c57-0d6f6f3f2a51")
+_BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
+
+
+@dataclass(frozen=True)
+class Yaml:
+    """How documents are read and written, handed in so that this module stays pure; load_all takes (bytes, source)."""
+
+    load_all: Callable[[bytes, str], list[Any]]
+    dump: Callable[[Any], str]
+    dump_all: Callable[[Iterable[Any]], str]
+    blob_id: Callable[[bytes], str]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document given, and where it comes from (for errors)."""
+
+    source: str
+    data: Json
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What happens to one object: action is create, update or unchanged; changed names fields (`spec.storage.size`)."""
+
+    id: str
+    tenant: str
+    name: str
+    action: str
+    changed: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClaimsPlan:
+    """claims: all given, admitted; manifests: region -> objects of what changes; files: path -> new content."""
+
+    claims: list[Claim]
+    operations: list[Operation]
+    manifests: dict[str, list[Json]]
+    files: dict[str, bytes | None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks: requester and deadline stand in the commit and in the copies; parent is the commit planned on."""
+
+    parent: str
+    requester: str
+    deadline: str
+    renderer: str
+
+
+def wanted_paths(documents: Iterable[Document], platform: Platform) -> list[str]:
+    """All files that plan_claims needs to see, whether they exist or not."""
+    keys = {identity for item in documents if (identity := claims.key(item.data))}
+    found = [paths.tenant(tenant_id) for tenant_id in {tenant_id for tenant_id, _name in keys}]
+    for tenant_id, name in keys:
+        found += [paths.claim(tenant_id, name), *(paths.service(tenant_id, pop, name) for pop in platform.pops)]
+    return found
+
+
+def plan_claims(
+    documents: Sequence[Document],
+    files: Mapping[str, bytes],
+    *,
+    catalog: Catalog,
+    platform: Platform,
+    tenants: Mapping[str, Json] | None,
+    request: Request,
+    yaml: Yaml,
+) -> ClaimsPlan:
+    """The plan for these claims, given the files of wanted_paths that exist.
+
+    Raises InvalidFields claim-invalid naming all that is wrong.
+    """
+    admission = Admission(catalog, platform, tenants)
+    errors: list[FieldError] = []
+    plan = ClaimsPlan([], [], {}, {})
+    seen: dict[tuple[str, str], str] = {}
+    for item in documents:
+        identity = claims.key(item.data)
+        label = item.source if identity is None else f"{item.source} {'/'.join(identity)}".strip()
+        if identity and identity in seen:
+            errors.append(
+                FieldError(
+                    "metadata.name", identity[1], f"each service once; {seen[identity]} names it too", source=label
+                )
+            )
+            continue
+        if identity:
+            seen[identity] = item.source or "the same input"
+        errors += _plan_one(plan, item.data, label, identity, files, admission, catalog, platform, request, yaml)
+    if errors:
+        raise InvalidFields("claim-invalid", errors)
+    return plan
+
+
+def _plan_one(
+    plan: ClaimsPlan,
+    data: Json,
+    label: str,
+    identity: tuple[str, str] | None,
+    files: Mapping[str, bytes],
+    admission: Admission,
+    catalog: Catalog,
+    platform: Platform,
+    request: Request,
+    yaml: Yaml,
+) -> list[FieldError]:
+    if identity is None:
+        return admission.admit(data, source=label)[1]
+    tenant_id, name = identity
+    path = paths.claim(tenant_id, name)
+    stands = files.get(path)
+    now = _first(stands, path, yaml)
+    derived = {pop: files[there] for pop in platform.pops if (there := paths.service(tenant_id, pop, name)) in files}
+    before = _running(derived, tenant_id, name, yaml)
+    known_id = (before or {}).get("serviceId") or _spec(now).get("serviceId")
+    made_id = str(uuid.uuid5(_IDS, f"{tenant_id}/{name}/{request.parent}"))
+    with_id = data
+    if isinstance(data.get("spec"), dict):
+        with_id = {**data, "spec": {"serviceId": known_id or made_id, **data["spec"]}}
+    claim, errors = admission.admit(with_id, source=label, before=before)
+    given_id = _spec(with_id).get("serviceId")
+    if known_id and given_id != known_id and not any(error.path == "spec.serviceId" for error in errors):
+        errors.append(FieldError("spec.serviceId", given_id, f"{known_id}: it cannot be changed", known_id, label))
+    if claim is None or errors:
+        return errors
+    service_id = claim.spec["serviceId"]
+    content = stands if stands and _same(now, claim.given) else yaml.dump(claim.given).encode()
+    blob = yaml.blob_id(content)
+    plan.claims.append(claim)
+    if all(region in derived and _blob(derived[region]) == blob for region in claim.regions):
+        plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
+        return []
+    action = "update" if derived else "create"
+    operation = str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{action}"))
+    stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, request.requester, request.deadline)
+    manifests = render(claim, catalog, platform, stamp)
+    plan.files[path] = content
+    for region, objects in manifests.items():
+        plan.files[paths.service(tenant_id, region, name)] = _derived(path, yaml.dump_all(objects))
+        plan.manifests.setdefault(region, []).extend(objects)
+    changed = tuple(_differences(before, claim.spec, "spec")) if before else ()
+    plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions)))
+    return []
+
+
+def _derived(path: str, text: str) -> bytes:
+    return f"# Derived from {path}: edit that file instead.\n{text}".encode()
+
+
+def _same(stands: Json, given: Json) -> bool:
+    return {part: stands.get(part) for part in given} == given
+
+
+def _blob(derived: bytes) -> str:
+    found = _BLOB.search(derived)
+    return found[1].decode() if found else ""
+
+
+def _first(content: bytes | None, path: str, yaml: Yaml) -> Json:
+    """The first document of a file, {} when there is none: people edit these files."""
+    documents = yaml.load_all(content, path) if content else []
+    return documents[0] if documents and isinstance(documents[0], dict) else {}
+
+
+def _spec(document: Json) -> Json:
+    spec = document.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml) -> Json | None:
+    """The whole spec that was rendered last: the copy stands first in each derived file.
+
+    Raises DbaasError document-invalid when it does not, since nobody could tell then what must not change.
+    """
+    for pop, content in derived.items():
+        path = paths.service(tenant_id, pop, name)
+        if spec := _spec(_first(content, path, yaml)):
+            return spec
+        raise DbaasError("document-invalid", f"{path}: does not begin with the claim's copy; restore it from history")
+    return None
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterable[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}")
+    elif before != after:
+        yield path
+
+
+def claims_message(operations: Iterable[Operation], request: Request) -> str:
+    """Subject, a line per claim, and a machine-readable trailer per claim."""
+    changed = [item for item in operations if item.action != "unchanged"]
+    first = changed[0]
+    subject = (
+        f"{first.action.capitalize()} service {first.tenant}/{first.name}"
+        if len(changed) == 1
+        else f"Change {len(changed)} services: {_counts(changed)}"
+    )
+    who = f"requester={request.requester} deadline={request.deadline}"
+    trailers = [f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name} {who}" for item in changed]
+    return "\n".join([subject, "", *trailers, ""])
+
+
+def _counts(operations: Iterable[Operation]) -> str:
+    actions = [item.action for item in operations]
+    return ", ".join(f"{actions.count(action)} {action}" for action in dict.fromkeys(actions))
+
+
+@dataclass(frozen=True)
+class TenantsPlan:
+    """tenants: the documents given; files: path -> content to be written."""
+
+    tenants: list[Json]
+    operations: list[Operation]
+    files: dict[str, bytes | None]
+
+
+def tenant_paths(documents: Iterable[Json], platform: Platform) -> list[str]:
+    """The files that plan_tenants needs to see."""
+    found = []
+    for item in documents:
+        tenant_id = item["metadata"]["name"]
+        found.append(paths.tenant(tenant_id))
+        for pop in platform.pops:
+            found += [paths.foundation(tenant_id, pop, name) for name in ("application.yaml", "values.yaml")]
+            found.append(f"{paths.services(tenant_id, pop)}/.keep")
+    return found
+
+
+def plan_tenants(
+    documents: Sequence[Json], files: Mapping[str, bytes], *, platform: Platform, yaml: Yaml
+) -> TenantsPlan:
+    """The plan for these Tenant documents. Raises InvalidFields tenant-invalid naming all that is wrong."""
+    errors = tenant.errors(documents, platform)
+    if not errors:
+        errors = [error for item in documents for error in _left_regions(item, files, platform)]
+    if errors:
+        raise InvalidFields("tenant-invalid", errors)
+    plan = TenantsPlan(list(documents), [], {})
+    for item in documents:
+        tenant_id = item["metadata"]["name"]
+        path = paths.tenant(tenant_id)
+        stands = files.get(path)
+        before = _first(stands, path, yaml)
+        wanted: dict[str, bytes] = {path: stands if stands and before == item else yaml.dump(item).encode()}
+        for region in item["spec"]["regions"]:
+            for where, document in tenant.foundation(item, platform.pops[region], platform).items():
+                wanted[where] = _derived(path, "---\n" + yaml.dump(document))
+            wanted[f"{paths.services(tenant_id, region)}/.keep"] = b""
+        differing = {where: content for where, content in wanted.items() if files.get(where) != content}
+        action = "unchanged" if not differing else "update" if stands else "create"
+        changed = tuple(_differences(before.get("spec"), item["spec"], "spec")) if stands else ()
+        plan.operations.append(Operation("", tenant_id, tenant_id, action, changed, tuple(item["spec"]["regions"])))
+        plan.files.update(differing)
+    return plan
+
+
+def _left_regions(item: Json, files: Mapping[str, bytes], platform: Platform) -> list[FieldError]:
+    tenant_id = item["metadata"]["name"]
+    left = [
+        pop
+        for pop in platform.pops
+        if pop not in item["spec"]["regions"] and paths.foundation(tenant_id, pop, "application.yaml") in files
+    ]
+    words = f"all that the tenant has, {', '.join(left)} too: leaving a region is not built yet"
+    return [FieldError("spec.regions", item["spec"]["regions"], words, source=f"tenant {tenant_id}")] if left else []
+
+
+def tenants_message(operations: Iterable[Operation], request: Request) -> str:
+    """Subject and a machine-readable trailer per tenant."""
+    changed = [item for item in operations if item.action != "unchanged"]
+    first = changed[0]
+    subject = (
+        f"{first.action.capitalize()} tenant {first.tenant}"
+        if len(changed) == 1
+        else f"Change {len(changed)} tenants: {_counts(changed)}"
+    )
+    trailers = [f"Dbaas-Tenant: {item.action} {item.tenant} requester={request.requester}" for item in changed]
+    return "\n".join([subject, "", *trailers, ""])

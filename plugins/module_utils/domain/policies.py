@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Admission policies: what nobody may do to a service but by its file, and what the operators would refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
+
+Json = dict[str, Any]
+
+_DATA = (CLAIM, *operator_kinds())
+_DELETION = f"{GROUP}/deletion"
+
+
+def protection(pop: Pop) -> list[Json]:
+    """The policies that name users, so they differ between PoPs."""
+    # a JSON text is a CEL text too, whatever quotes a user's name holds
+    deliverers = "request.userInfo.username in " + json.dumps(list(pop.deliverers))
+    git_born = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') == 'git'"
+    asked = f"object.metadata.?annotations['{_DELETION}'].orValue('')"
+    asked_before = f"oldObject.metadata.?annotations['{_DELETION}'].orValue('')"
+    ours = f"request.resource.resource != 'namespaces' || oldObject.metadata.?labels['{GROUP}/tenant'].hasValue()"
+    where = f"oldObject.metadata.?annotations['{GROUP}/path'].orValue('its file in the repository')"
+    was_git_born = f"(request.operation == 'UPDATE' && {git_born.format('oldObject')})"
+    only_by_file = (
+        f"{deliverers} || (request.operation == 'UPDATE' && object.spec == oldObject.spec"
+        " && object.metadata.?labels == oldObject.metadata.?labels"
+        " && object.metadata.?annotations == oldObject.metadata.?annotations)"
+    )
+    edit_the_file = (
+        "'claim ' + object.metadata.name + ' is kept in Git: edit ' + (oldObject == null ? 'its file' : "
+        f"{where}) + ' instead (user ' + request.userInfo.username + ')'"
+    )
+    holds = (
+        "request.resource.resource + ' ' + oldObject.metadata.name + ' holds a service: it goes only by deprovisioning'"
+    )
+    return [
+        *_policy(
+            "git-born-claims",
+            {CLAIM: ("CREATE", "UPDATE")},
+            [{"expression": only_by_file, "messageExpression": edit_the_file}],
+            condition=("git-born", f"{git_born.format('object')} || {was_git_born}"),
+        ),
+        *_policy(
+            "keep-data",
+            dict.fromkeys((*_DATA, NAMESPACE), ("DELETE",)),
+            [{"expression": f"{deliverers} && {asked_before} == oldObject.metadata.uid", "messageExpression": holds}],
+            condition=("ours", ours),
+        ),
+        *_policy(
+            "ask-for-deletion",
+            dict.fromkeys((*_DATA, NAMESPACE), ("CREATE", "UPDATE")),
+            [
+                {
+                    "expression": f"{deliverers} || {asked} == (oldObject == null ? '' : {asked_before})",
+                    "message": f"only the deliverers of this PoP may set {_DELETION}",
+                }
+            ],
+        ),
+    ]
+
+
+def guards() -> list[Json]:
+    """What the operators' webhooks refuse although their CRDs accept it: the same in every PoP."""
+    return [
+        document
+        for engine in ENGINES.values()
+        for kind, rules in engine.guards().items()
+        for document in _policy(
+            f"guard-{kind.plural}",
+            {kind: ("CREATE", "UPDATE")},
+            [{"expression": rule.expression, "message": rule.message} for rule in rules],
+        )
+    ]
+
+
+def _policy(
+    name: str,
+    matches: Mapping[Kind, Sequence[str]],
+    validations: Sequence[Json],
+    *,
+    condition: tuple[str, str] | None = None,
+) -> list[Json]:
+    full = f"dbaas-{name}"
+    rules = [
+        {"apiGroups": [kind.group], "apiVersions": ["*"], "operations": list(operations), "resources": [kind.plural]}
+        for kind, operations in matches.items()
+    ]
+    spec: Json = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": rules},
+        "validations": [{**each, "reason": "Forbidden"} for each in validations],
+    }
+    if condition:
+        spec["matchConditions"] = [{"name": condition[0], "expression": condition[1]}]
+    api = "admissionregistration.k8s.io/v1"
+    return [
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": full}, "spec": spec},
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": full},
+            "spec": {"policyName": full, "validationActions": ["Deny"]},
+        },
+    ]

@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sizes, CPU amounts and durations as text, and as the integers one can compare."""
+
+from __future__ import annotations
+
+import re
+
+_BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def size(text: str) -> int:
+    """Bytes of a Kubernetes quantity with a binary suffix (`2Ti`). Raises ValueError."""
+    match = re.fullmatch(r"(\d+)(Ki|Mi|Gi|Ti|Pi)?", text)
+    if not match:
+        raise ValueError(f"not a size: {text!r}")
+    return int(match[1]) * _BYTES[match[2] or ""]
+
+
+def cpu(text: str) -> int:
+    """Thousandths of a core of a Kubernetes CPU quantity (`500m`, `2`). Raises ValueError."""
+    match = re.fullmatch(r"(\d+)(m?)", text)
+    if not match:
+        raise ValueError(f"not an amount of CPU: {text!r}")
+    return int(match[1]) * (1 if match[2] else 1000)
+
+
+def seconds(text: str) -> int:
+    """Seconds of a duration of one unit, s, m, h, d or w (`14d`). Raises ValueError."""
+    match = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not match:
+        raise ValueError(f"not a duration: {text!r}")
+    return int(match[1]) * _SECONDS[match[2]]

@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Render: an admitted claim becomes every object of the service in each region. Pure: the same claim, the same objects.
+
+What surrounds every engine (the claim's copy, network policy, monitors, alerts, disruption budget) stands here, outside
+the engines' files.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    CLAIM,
+    GROUP,
+    Alert,
+    Kind,
+    Share,
+    Surroundings,
+)
+
+Json = dict[str, Any]
+
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
+RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
+
+#: The namespace of Prometheus, as its label says it.
+MONITORING_NAMESPACE = "monitoring"
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every kind that render can make: what a tenant's Argo CD project allows."""
+    return (CLAIM, CONFIG_MAP, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, RULE, *operator_kinds())
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Where the derived objects come from. operation is the id of the change that renders them (a UUID)."""
+
+    claim_blob: str
+    catalog_revision: str
+    renderer: str
+    operation: str
+    action: str
+    requester: str
+    deadline: str
+
+    def annotations(self) -> dict[str, str]:
+        return {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
+
+
+def render(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> dict[str, list[Json]]:
+    """Region -> its objects, the claim's copy first."""
+    return {region: _region(claim, region, catalog, platform, stamp) for region in claim.regions}
+
+
+def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> list[Json]:
+    engine = ENGINES[claim.sku.engine]
+    share = _share(claim, region, catalog, platform, stamp)
+    around = engine.surroundings(share)
+    objects = [_copy(claim, share, stamp), *engine.render(share), _network_policy(share, around)]
+    if around.disruption_budget:
+        objects.append(_disruption_budget(share, around))
+    if claim.spec["observability"]["metrics"]["enabled"]:
+        objects += [_service_monitor(share, around), _rule(share, around)]
+    return objects
+
+
+def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> Share:
+    labels = {
+        "tenant": claim.tenant,
+        "service": claim.name,
+        "project": claim.project,
+        "plan": claim.spec["plan"],
+        "engine": claim.spec["engine"],
+        "sku": claim.sku.name,
+        "service-id": claim.spec["serviceId"],
+        "region": region,
+    }
+    template = claim.spec["backup"].get("destination") or catalog.regions[region]["backups"]
+    return Share(
+        name=claim.name,
+        namespace=claim.namespace,
+        tenant=claim.tenant,
+        region=region,
+        spec=claim.spec,
+        zones={each: tuple(catalog.regions[each]["zones"]) for each in claim.regions},
+        domains={each: platform.pops[each].cluster_domain for each in claim.regions},
+        peers=tuple(cidr for each in claim.regions if each != region for cidr in platform.pops[each].pod_cidrs),
+        backups=template.replace("{tenant}", claim.tenant),
+        engine=catalog.engines[claim.spec["engine"]],
+        labels={f"{GROUP}/{name}": value for name, value in labels.items()},
+        # the operation on every object: a status counts only when the operator's object is of the copy's operation
+        annotations={**KEEP, f"{GROUP}/operation": stamp.operation},
+    )
+
+
+def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:
+    metadata = share.metadata(claim.name, **stamp.annotations())
+    metadata["annotations"] |= {
+        f"{GROUP}/origin": "git",
+        f"{GROUP}/path": paths.claim(claim.tenant, claim.name),
+        f"{GROUP}/cluster-domain": share.domains[share.region],
+        **({f"{GROUP}/warnings": json.dumps(claim.warnings)} if claim.warnings else {}),
+    }
+    return {"apiVersion": CLAIM.api_version, "kind": CLAIM.kind, "metadata": metadata, "spec": claim.spec}
+
+
+def _network_policy(share: Share, around: Surroundings) -> Json:
+    def ports(numbers: tuple[int, ...]) -> list[Json]:
+        return [{"protocol": "TCP", "port": number} for number in numbers]
+
+    def spaces(*names: str) -> list[Json]:
+        return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]
+
+    def blocks(networks: tuple[str, ...]) -> list[Json]:
+        return [{"ipBlock": {"cidr": network}} for network in networks]
+
+    own = {"podSelector": {"matchLabels": dict(around.pods)}}
+    clients = [{"podSelector": {}}, *blocks(tuple(share.spec["networking"]["allowedCIDRs"]))]
+    return {
+        "apiVersion": NETWORK_POLICY.api_version,
+        "kind": NETWORK_POLICY.kind,
+        "metadata": share.metadata(share.name),
+        "spec": {
+            "podSelector": {"matchLabels": dict(around.pods)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"from": clients, "ports": ports(around.client_ports)},
+                {"from": [own, *blocks(share.peers)], "ports": ports(around.peer_ports + around.client_ports)},
+                {"from": spaces(*around.operator_namespaces)},
+                {"from": spaces(MONITORING_NAMESPACE), "ports": ports(around.metrics_ports)},
+            ],
+            # object storage and the other regions lie outside; what comes in is what a database must guard
+            "egress": [{}],
+        },
+    }
+
+
+def _disruption_budget(share: Share, around: Surroundings) -> Json:
+    return {
+        "apiVersion": DISRUPTION_BUDGET.api_version,
+        "kind": DISRUPTION_BUDGET.kind,
+        "metadata": share.metadata(share.name),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(around.pods)}},
+    }
+
+
+def _monitoring_metadata(share: Share) -> Json:
+    # monitors and rules may go with their file: nothing is lost with them
+    return {"name": share.name, "namespace": share.namespace, "labels": dict(share.labels)}
+
+
+def _service_monitor(share: Share, around: Surroundings) -> Json:
+    interval = share.spec["observability"]["metrics"]["scrapeInterval"]
+    return {
+        "apiVersion": SERVICE_MONITOR.api_version,
+        "kind": SERVICE_MONITOR.kind,
+        "metadata": _monitoring_metadata(share),
+        "spec": {
+            "selector": {"matchLabels": dict(around.metrics_services)},
+            "targetLabels": list(around.target_labels),
+            "endpoints": [{"port": port, "interval": interval} for port in around.metrics_endpoints],
+        },
+    }
+
+
+def _rule(share: Share, around: Surroundings) -> Json:
+    volumes = f'namespace="{share.namespace}",persistentvolumeclaim=~"{around.volumes}"'
+    disk = Alert(
+        "DatabaseDiskFull",
+        "warning",
+        f"max(kubelet_volume_stats_used_bytes{{{volumes}}} / kubelet_volume_stats_capacity_bytes{{{volumes}}}) > 0.85",
+        10,
+        "Disk usage is above 85 %.",
+    )
+    identity = {name: share.labels[f"{GROUP}/{name}"] for name in ("tenant", "service", "engine", "plan", "region")}
+    return {
+        "apiVersion": RULE.api_version,
+        "kind": RULE.kind,
+        "metadata": _monitoring_metadata(share),
+        "spec": {
+            "groups": [
+                {
+                    "name": f"{share.namespace}.{share.name}",
+                    "rules": [
+                        {
+                            "alert": alert.name,
+                            "expr": alert.expression,
+                            **({"for": f"{alert.minutes}m"} if alert.minutes else {}),
+                            "labels": {"severity": alert.severity, **identity},
+                            "annotations": {
+                                "summary": f"{share.namespace}/{share.name} in {share.region}: {alert.summary}"
+                            },
+                        }
+                        for alert in (*around.alerts, disk)
+                    ],
+                }
+            ]
+        },
+    }

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What `gitops_repository` writes: platform.yml, `base/` and `overlays/<pop>/`, as documents by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, policies, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP, sync_policy
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+
+Json = dict[str, Any]
+
+
+def base() -> dict[str, list[Json]]:
+    """The generated part of `base/` (path -> documents); its static part is the collection's folder `gitops/`."""
+    health = {
+        f"resource.customizations.health.{kind}": lua
+        for engine in ENGINES.values()
+        for kind, lua in engine.health.items()
+    }
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
+        "data": health,
+    }
+    return {
+        paths.base("crds", "serviceclaims.yaml"): [schema.crd()],
+        paths.base("policies", "guards.yaml"): policies.guards(),
+        paths.base("argocd", "argocd-cm.yaml"): [config_map],
+        paths.base("charts", "tenant", "values.yaml"): [{"kinds": allowed_kinds()}],
+    }
+
+
+def allowed_kinds() -> list[Json]:
+    """What a tenant's Argo CD project allows: exactly what render can make."""
+    return [{"group": kind.group, "kind": kind.kind} for kind in kinds()]
+
+
+def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Json]]:
+    """What one PoP runs: its projects, one Application per component, and the policies that name its users."""
+    applications = [
+        application for component in pop.components for application in _component(component, pop, platform, catalog)
+    ]
+    return {
+        paths.overlay(pop.name, "projects.yaml"): _projects(pop, platform),
+        paths.overlay(pop.name, "applications.yaml"): applications,
+        paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop),
+    }
+
+
+def root(pop: Pop, platform: Platform) -> Json:
+    """The one Application that whoever bootstraps a PoP applies by hand."""
+    return _application("dbaas-platform", pop, platform, paths.overlay(pop.name), namespace=pop.argocd_namespace)
+
+
+def _component(component: str, pop: Pop, platform: Platform, catalog: Catalog) -> Iterable[Json]:
+    if component == "policies":
+        # guards are the same everywhere; the protection names this PoP's users
+        yield _application("dbaas-guards", pop, platform, paths.base("policies"))
+        yield _application("dbaas-policies", pop, platform, paths.overlay(pop.name, "policies"))
+    elif component == "tenants":
+        yield _parent(pop, platform)
+    elif component == "operators":
+        yield from (
+            _operator(name, pop, data["operator"]) for name, data in catalog.engines.items() if "operator" in data
+        )
+    elif component == "argocd":
+        yield _application("dbaas-argocd", pop, platform, paths.base("argocd"), namespace=pop.argocd_namespace)
+    else:
+        yield _application(f"dbaas-{component}", pop, platform, paths.base(component))
+
+
+def _application(name: str, pop: Pop, platform: Platform, path: str, namespace: str = "dbaas-system") -> Json:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": pop.argocd_namespace, "annotations": dict(KEEP)},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": platform.repo_url, "targetRevision": platform.branch, "path": path},
+            "destination": {"name": pop.destination, "namespace": namespace},
+            "syncPolicy": sync_policy(prune=False, options=["CreateNamespace=true"]),
+        },
+    }
+
+
+def _parent(pop: Pop, platform: Platform) -> Json:
+    parent = _application("dbaas-tenants", pop, platform, "tenants", namespace=pop.argocd_namespace)
+    # a diff by the server costs a request a child; the children are Applications of ours, with no defaults to compare
+    parent["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] = "IgnoreExtraneous,ServerSideDiff=false"
+    parent["spec"]["project"] = "tenants"
+    parent["spec"]["source"]["directory"] = {"recurse": True, "include": f"*/{pop.name}/application.yaml"}
+    parent["spec"]["syncPolicy"] = sync_policy(prune=False, options=["ApplyOutOfSyncOnly=true"])
+    return parent
+
+
+def _operator(engine: str, pop: Pop, operator: Json) -> Json:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": f"dbaas-operator-{engine}", "namespace": pop.argocd_namespace, "annotations": dict(KEEP)},
+        "spec": {
+            "project": "default",
+            "source": {
+                "repoURL": operator["repoURL"],
+                "chart": operator["chart"],
+                "targetRevision": operator["version"],
+            },
+            "destination": {"name": pop.destination, "namespace": operator["namespace"]},
+            "syncPolicy": sync_policy(prune=False, options=["CreateNamespace=true"]),
+        },
+    }
+
+
+def _projects(pop: Pop, platform: Platform) -> list[Json]:
+    argocd = {"name": pop.destination, "namespace": pop.argocd_namespace}
+    tenants = {"name": pop.destination, "namespace": "tenant-*"}
+    foundation = [
+        ("argoproj.io", "AppProject"),
+        ("argoproj.io", "Application"),
+        ("", "ResourceQuota"),
+        ("", "LimitRange"),
+        ("networking.k8s.io", "NetworkPolicy"),
+        ("rbac.authorization.k8s.io", "Role"),
+        ("rbac.authorization.k8s.io", "RoleBinding"),
+    ]
+    return [
+        _project("tenants", pop, platform, [argocd], [("argoproj.io", "Application")]),
+        _project("platform", pop, platform, [argocd, tenants], foundation, cluster=[("", "Namespace")]),
+    ]
+
+
+def _project(
+    name: str,
+    pop: Pop,
+    platform: Platform,
+    destinations: list[Json],
+    kinds_allowed: list[tuple[str, str]],
+    cluster: Iterable[tuple[str, str]] = (),
+) -> Json:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {
+            "name": name,
+            "namespace": pop.argocd_namespace,
+            # one wave before the Applications: one that is there before its project is not looked at again for minutes
+            "annotations": {**KEEP, "argocd.argoproj.io/sync-wave": "-1"},
+        },
+        "spec": {
+            "sourceRepos": [platform.repo_url],
+            "destinations": destinations,
+            "clusterResourceWhitelist": [{"group": group, "kind": kind} for group, kind in cluster],
+            "namespaceResourceWhitelist": [{"group": group, "kind": kind} for group, kind in kinds_allowed],
+        },
+    }

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Secrets of the `platform` provider: derived, not rolled, so that every region of a service has the same.
+
+HKDF-SHA256 of the platform key; what it is mixed with (service id, purpose, generation) is no secret. Losing the key
+means that Secrets which are lost can no longer be made again; it does not touch those that exist.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, SECRET
+
+Json = dict[str, Any]
+
+MANAGED = f"{GROUP}/managed-by"
+_GENERATION = 1
+
+
+@dataclass(frozen=True)
+class WantedSecret:
+    """A Secret that a copy of a claim needs in its namespace."""
+
+    namespace: str
+    name: str
+    service_id: str
+    purpose: str
+    fields: dict[str, str]
+    labels: dict[str, str]
+
+
+def wanted(copy: Json) -> list[WantedSecret]:
+    """The Secrets that this copy needs."""
+    metadata, spec = copy["metadata"], copy["spec"]
+    engine = ENGINES.get(spec.get("engine", ""))
+    if engine is None or not spec.get("serviceId"):
+        return []
+    labels = {key: value for key, value in metadata.get("labels", {}).items() if key.startswith(f"{GROUP}/")}
+    return [
+        WantedSecret(metadata["namespace"], need.name, spec["serviceId"], need.purpose, need.fields, labels)
+        for need in engine.secrets(metadata["name"])
+    ]
+
+
+def build(secret: WantedSecret, key: bytes) -> Json:
+    """The manifest, its values derived from the platform key (32 bytes or more)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    info = f"{GROUP}/{secret.service_id}/{secret.purpose}/{_GENERATION}"
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=info.encode()).derive(key)
+    password = base64.urlsafe_b64encode(derived).decode().rstrip("=")
+    return {
+        "apiVersion": SECRET.api_version,
+        "kind": SECRET.kind,
+        "metadata": {
+            "name": secret.name,
+            "namespace": secret.namespace,
+            "labels": {**secret.labels, MANAGED: "observer"},
+            "annotations": {f"{GROUP}/generation": str(_GENERATION)},
+        },
+        "type": "Opaque",
+        "data": {
+            field: base64.b64encode(text.replace("{password}", password).encode()).decode()
+            for field, text in secret.fields.items()
+        },
+    }

@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observe and combine: what a PoP has of a service, and what the service is as a whole. Both pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Engine, Observation
+
+Json = dict[str, Any]
+
+OPERATION = f"{GROUP}/operation"
+REGION = f"{GROUP}/region"
+#: what the observer derives Secrets from; whoever bootstraps a PoP puts it there
+PLATFORM_KEY = "dbaas-system/platform-key"
+
+
+def annotation(item: Json, name: str, default: str = "") -> str:
+    """One of our annotations of an object."""
+    return str(item.get("metadata", {}).get("annotations", {}).get(f"{GROUP}/{name}", default))
+
+
+def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], now: str) -> Json:
+    """The whole status of one copy.
+
+    objects: the operators' objects of the service in its namespace; secrets: names of the Secrets there that the
+    platform made; now: RFC 3339, used only where something changed. The status before is copy["status"]; an equal one
+    comes back when nothing changed.
+    """
+    before: Json = copy.get("status", {})
+    metadata, spec = copy["metadata"], copy["spec"]
+    engine = ENGINES.get(spec.get("engine", ""))
+    operation = annotation(copy, "operation")
+    needed = [need.name for need in platform_secrets.wanted(copy) if need.name not in secrets]
+    missing = f"waiting for Secrets {', '.join(needed)}: is Secret {PLATFORM_KEY} there?" if needed else ""
+    # an operator's object of an earlier operation says nothing of this one
+    current = [item for item in objects if annotation(item, "operation") == operation]
+    seen = engine.observe(spec, current) if engine and current else None
+    was = {item["type"]: item for item in before.get("conditions", [])}
+    provisioned = was.get("Provisioned", {}).get("status") == "True"
+    last = before.get("lastOperation", {})
+    changing = last.get("id") != operation or last.get("state") == "Running"
+    phase, message = _phase(metadata, seen, bool(objects), missing, provisioned, changing)
+    if engine is None:
+        message = f"this observer knows no engine {spec.get('engine')!r}"
+    provisioned = provisioned or phase == "Active"
+
+    wanted_conditions = [
+        ("Ready", "True" if phase == "Active" else "False", phase, message),
+        ("Provisioned", "True" if provisioned else "False", "FirstActive" if provisioned else phase, ""),
+        ("BackupConfigured", *(seen.backup if seen else ("Unknown", "NotReported", ""))),
+        ("CredentialsReady", *(("False", "SecretsMissing", missing) if missing else ("True", "SecretsExist", ""))),
+    ]
+    warnings = json.loads(annotation(copy, "warnings", "[]"))
+    if warnings:
+        wanted_conditions.append(("Warning", "True", "Admitted", "; ".join(warnings)))
+    generation = metadata.get("generation", 1)
+    status: Json = {
+        "phase": phase,
+        "observedGeneration": generation,
+        "conditions": [_condition(was.get(item[0], {}), item, generation, now) for item in wanted_conditions],
+        "lastOperation": _operation(copy, last, phase, seen, message, now),
+    }
+    if provisioned and engine:
+        status |= _connection(copy, engine)
+    return status
+
+
+def _phase(
+    metadata: Json, seen: Observation | None, exists: bool, missing: str, provisioned: bool, changing: bool
+) -> tuple[str, str]:
+    if metadata.get("deletionTimestamp"):
+        return "Deleting", "the service is being deleted"
+    if seen is None:
+        if provisioned:
+            return (
+                ("Updating", "the change has not reached the operator yet")
+                if exists
+                else ("Degraded", "the database's object is gone")
+            )
+        return "Pending", missing or "waiting for the database's object"
+    progress = f"{seen.ready} of {seen.wanted} nodes are ready"
+    detail = f"{progress}: {seen.message}" if seen.message else progress
+    detail = f"{detail}; {missing}" if missing else detail
+    if seen.error:
+        if provisioned:
+            return "Degraded", f"{seen.error} ({progress})"
+        return ("Failed" if seen.terminal else "Provisioning"), f"{seen.error} ({progress})"
+    if seen.current and seen.ready == seen.wanted and not missing:
+        return "Active", progress
+    if not provisioned:
+        return "Provisioning", detail
+    return ("Updating" if changing else "Degraded"), detail
+
+
+def _condition(before: Json, wanted: tuple[str, str, str, str], generation: int, now: str) -> Json:
+    kind, status, reason, message = wanted
+    moved = before.get("status") != status
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": generation,
+        "lastTransitionTime": now if moved else before["lastTransitionTime"],
+    }
+
+
+def _operation(copy: Json, last: Json, phase: str, seen: Observation | None, message: str, now: str) -> Json:
+    operation = annotation(copy, "operation")
+    same = last.get("id") == operation
+    if same and last.get("state") == "Succeeded":
+        # what happens after an operation has ended is the phase's matter
+        return {**last, **({"ready": seen.ready, "wanted": seen.wanted} if seen else {"ready": 0})}
+    state = {"Active": "Succeeded", "Failed": "Failed"}.get(phase, "Running")
+    entry: Json = {
+        "id": operation,
+        "action": annotation(copy, "action"),
+        "requester": annotation(copy, "requester"),
+        "state": state,
+        "ready": seen.ready if seen else 0,
+        "wanted": seen.wanted if seen else _nodes(copy["spec"]),
+        "message": message,
+        "startedAt": last["startedAt"] if same and "startedAt" in last else now,
+    }
+    if state != "Running":
+        entry["finishedAt"] = last["finishedAt"] if same and last.get("state") == state else now
+    return entry
+
+
+def _nodes(spec: Json) -> int:
+    return sum(role.get("replicas", 0) for role in spec.get("resources", {}).values())
+
+
+def _connection(copy: Json, engine: Engine) -> Json:
+    metadata = copy["metadata"]
+    region = metadata.get("labels", {}).get(REGION, copy["spec"]["region"])
+    domain = annotation(copy, "cluster-domain", "cluster.local")
+    to = engine.connection(metadata["name"], metadata["namespace"], domain)
+    url = f"{to.scheme}://{to.host}:{to.port}"
+    references = {
+        "secretRef": to.secret,
+        "caSecretRef": to.ca_secret,
+        "clientCertificateSecretRef": to.client_certificate_secret,
+    }
+    return {
+        "connectionString": url,
+        "connection": {
+            "host": to.host,
+            "port": to.port,
+            "tls": to.tls,
+            **{field: {"name": name} for field, name in references.items() if name},
+        },
+        "endpoints": [
+            {
+                "name": f"{to.scheme}-{region}",
+                "region": region,
+                "scope": "internal",
+                "host": to.host,
+                "port": to.port,
+                "url": url,
+            }
+        ],
+    }
+
+
+class Unreachable(str):
+    """In place of a copy: the PoP does not answer, and why."""
+
+
+Answer = Json | Unreachable | None
+
+
+def combine(home: str, answers: Mapping[str, Answer]) -> Json:
+    """The service's status out of what each of its regions answers: a copy, None (no copy there yet) or Unreachable.
+
+    Returns phase (also Unknown), message, regions {name: {phase, message, operation, ready, wanted}}, connection,
+    connectionString, endpoints, conditions and lastOperation (the home region's).
+    """
+    regions = {name: _region_status(answer) for name, answer in answers.items()}
+    phases = [item["phase"] for item in regions.values()]
+    home_copy = answers.get(home)
+    status: Json = home_copy.get("status", {}) if isinstance(home_copy, dict) else {}
+    return {
+        "phase": _combined(phases),
+        "message": "; ".join(
+            f"{name}: {item['phase']}, {item['message']}" for name, item in regions.items() if item["phase"] != "Active"
+        ),
+        "regions": regions,
+        "connection": {**status["connection"], "region": home} if "connection" in status else None,
+        "connectionString": status.get("connectionString"),
+        "endpoints": [
+            endpoint
+            for answer in answers.values()
+            if isinstance(answer, dict)
+            for endpoint in answer.get("status", {}).get("endpoints", [])
+        ],
+        "conditions": status.get("conditions", []),
+        "lastOperation": status.get("lastOperation"),
+    }
+
+
+def _region_status(answer: Answer) -> Json:
+    if isinstance(answer, Unreachable):
+        return {"phase": "Unreachable", "message": str(answer), "operation": None, "ready": None, "wanted": None}
+    if answer is None:
+        return {"phase": "Pending", "message": "not synced yet", "operation": None, "ready": 0, "wanted": None}
+    status: Json = answer.get("status", {})
+    last: Json = status.get("lastOperation", {})
+    ready: Json = next((item for item in status.get("conditions", []) if item["type"] == "Ready"), {})
+    observed = status.get("observedGeneration", 0) >= answer["metadata"].get("generation", 1)
+    return {
+        "phase": status.get("phase", "Pending") if observed else "Updating" if status else "Pending",
+        "message": ready.get("message", "") if observed else "not observed yet",
+        "operation": annotation(answer, "operation") or None,
+        "ready": last.get("ready", 0),
+        "wanted": last.get("wanted"),
+    }
+
+
+def _combined(phases: list[str]) -> str:
+    if all(phase == "Unreachable" for phase in phases):
+        return "Unknown"
+    for phase in ("Deleting", "Failed"):
+        if phase in phases:
+            return phase
+    if "Unreachable" in phases or "Degraded" in phases:
+        return "Degraded"
+    if "Updating" in phases:
+        return "Updating"
+    if all(phase == phases[0] for phase in phases):
+        return phases[0]
+    return "Provisioning"

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Tenant document, and the foundation that a tenant needs in each region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker, nearest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, VERSION
+
+Json = dict[str, Any]
+
+_AMOUNTS: Json = {
+    "services": {"type": "integer", "minimum": 0, "description": "Services."},
+    "storage": {"type": "string", "pattern": schema.SIZE, "description": "Storage of all nodes together."},
+    "cpu": {"type": "string", "pattern": schema.CPU, "description": "CPU of all nodes together."},
+    "memory": {"type": "string", "pattern": schema.MEMORY, "description": "Memory of all nodes together."},
+}
+_BY_NAME: Json = {"type": "object", "additionalProperties": {"type": "object", "properties": _AMOUNTS}}
+_NAMES: Json = {
+    "type": "array",
+    "items": {"type": "string", "pattern": schema.LABEL, "maxLength": 63},
+    "x-kubernetes-list-type": "set",
+}
+
+SPEC: Json = {
+    "type": "object",
+    "required": ["regions"],
+    "properties": {
+        "displayName": {"type": "string", "maxLength": 255, "description": "Name for people."},
+        "regions": {**_NAMES, "minItems": 1, "description": "Regions that the tenant may use; its data stays in them."},
+        "projects": {**_NAMES, "description": "Projects that its services may belong to; any when empty."},
+        "owners": {
+            "type": "array",
+            "items": {"type": "string", "maxLength": 255},
+            "description": "Groups whose members may read the tenant's services and connection Secrets.",
+        },
+        "quotas": {
+            "type": "object",
+            "description": "Limits: in all, by plan and by region.",
+            "properties": {
+                **_AMOUNTS,
+                "plans": {**_BY_NAME, "description": "By plan."},
+                "regions": {**_BY_NAME, "description": "By region."},
+            },
+        },
+        "billingAccount": {"type": "string", "maxLength": 255, "description": "Account that is charged."},
+    },
+}
+SCHEMA: Json = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "properties": {
+        "apiVersion": {"enum": [f"{GROUP}/{VERSION}"]},
+        "kind": {"enum": ["Tenant"]},
+        "metadata": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {"name": {"type": "string", "pattern": schema.LABEL, "maxLength": 40}},
+        },
+        "spec": SPEC,
+    },
+}
+
+
+@lru_cache(maxsize=1)
+def _checker() -> Checker:
+    return Checker(SCHEMA)
+
+
+def document(tenant_id: str, spec: Json) -> Json:
+    """A Tenant document out of its parts."""
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Tenant", "metadata": {"name": tenant_id}, "spec": spec}
+
+
+def errors(documents: Iterable[Any], platform: Platform) -> list[FieldError]:
+    """All that is wrong with these Tenant documents."""
+    found: list[FieldError] = []
+    seen: set[str] = set()
+    for number, item in enumerate(documents):
+        metadata = item.get("metadata") if isinstance(item, dict) else None
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        source = f"tenant {name or f'number {number + 1}'}"
+        wrong, rest = _checker().check(item, source)
+        found += wrong
+        if isinstance(name, str):
+            if name in seen:
+                found.append(FieldError("metadata.name", name, "each tenant once", source=source))
+            seen.add(name)
+        spec = rest.get("spec", {})
+        named = [(f"spec.regions[{index}]", region) for index, region in enumerate(spec.get("regions", []))]
+        named += [(f"spec.quotas.regions.{region}", region) for region in spec.get("quotas", {}).get("regions", {})]
+        found += [
+            FieldError(path, region, "one of " + ", ".join(platform.pops), nearest(region, platform.pops), source)
+            for path, region in named
+            if region not in platform.pops
+        ]
+    return found
+
+
+def foundation(item: Json, pop: Pop, platform: Platform) -> dict[str, Json]:
+    """The derived files of one tenant in one PoP: path -> document (`.keep` apart, which holds nothing)."""
+    tenant_id = item["metadata"]["name"]
+    namespace = paths.namespace(tenant_id)
+    values_path = paths.foundation(tenant_id, pop.name, "values.yaml")
+    application: Json = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": namespace,
+            "namespace": pop.argocd_namespace,
+            "labels": {f"{GROUP}/tenant": tenant_id},
+            "annotations": dict(KEEP),
+        },
+        "spec": {
+            "project": "platform",
+            "source": {
+                "repoURL": platform.repo_url,
+                "targetRevision": platform.branch,
+                "path": paths.base("charts", "tenant"),
+                "helm": {"releaseName": "tenant", "valueFiles": [f"/{values_path}"]},
+            },
+            "destination": {"name": pop.destination, "namespace": namespace},
+            "syncPolicy": sync_policy(prune=False),
+        },
+    }
+    values: Json = {
+        "region": pop.name,
+        "argocd": {"namespace": pop.argocd_namespace, "destination": pop.destination},
+        "repository": {
+            "url": platform.repo_url,
+            "branch": platform.branch,
+            "path": paths.services(tenant_id, pop.name),
+        },
+        "owners": item["spec"].get("owners", []),
+    }
+    return {paths.foundation(tenant_id, pop.name, "application.yaml"): application, values_path: values}
+
+
+#: What keeps an object alive whatever happens to its file or its Application.
+KEEP = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+
+
+def sync_policy(*, prune: bool, self_heal: bool = True, options: Iterable[str] = ()) -> Json:
+    """The syncPolicy that all our Applications share; few retries, since the observer starts failed syncs again."""
+    return {
+        "automated": {"prune": prune, "selfHeal": self_heal, "allowEmpty": True},
+        "syncOptions": ["ServerSideApply=true", "RespectIgnoreDifferences=true", *options],
+        "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "5s"}},
+    }

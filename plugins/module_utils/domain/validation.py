@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documents against their schema: all errors at once, each in words; and the schema's defaults filled in."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.schema import PATTERNS
+
+Json = dict[str, Any]
+Path = Sequence[str | int]
+
+
+def nearest(given: object, choices: Iterable[str]) -> str | None:
+    """The choice most like what was given, when one is like it; of several alike, the first."""
+    text = str(given)[:256]  # likeness costs the square of the length
+    likeness = {choice: difflib.SequenceMatcher(None, text, choice).ratio() for choice in choices}
+    best = max(likeness, key=lambda choice: likeness[choice], default=None)
+    return best if best is not None and likeness[best] >= 0.6 else None
+
+
+class Checker:
+    """Holds documents against one OpenAPI schema; a field that the schema lacks is an error too."""
+
+    def __init__(self, schema: Json) -> None:
+        # draft 4, as the API server: 3.0 is no whole number
+        from jsonschema_rs import Draft4Validator
+
+        self._schema = _closed(schema)
+        self._validator = Draft4Validator(self._schema)
+
+    def errors(self, document: Any, source: str) -> list[FieldError]:
+        """All that is wrong with the document."""
+        return self.check(document, source)[0]
+
+    def check(self, document: Any, source: str) -> tuple[list[FieldError], Any]:
+        """All that is wrong with the document, and what is left of it without that ({} when nothing can be)."""
+        try:
+            found = list(self._validator.iter_errors(document))
+        except ValueError:
+            # what is no JSON: a key that is no text, bytes, endless depth
+            return [FieldError("(document)", type(document).__name__, "JSON data", source=source)], {}
+        if not found:
+            return [], document
+        errors: list[FieldError] = []
+        rest = copy.deepcopy(document)
+        for error in found:
+            for path, wrong in self._explain(error, source):
+                errors.append(wrong)
+                rest = _without(rest, path)
+        return errors, rest
+
+    def _explain(self, error: Any, source: str) -> Iterator[tuple[Path, FieldError]]:
+        name, value, given = error.kind.name, error.kind.value, error.instance
+        path = list(error.instance_path)
+        if name == "required":
+            yield [*path, value], FieldError(_dotted([*path, value]), None, "this field is required", source=source)
+        elif name == "additionalProperties":
+            fields = list(_at(self._schema, path)["properties"])
+            for field in value:
+                # the name, not the value: what stands in an unknown field may be a secret that has no place here
+                wrong = FieldError(
+                    _dotted([*path, field]), field, "the fields " + ", ".join(fields), nearest(field, fields), source
+                )
+                yield [*path, field], wrong
+        else:
+            yield path, FieldError(_dotted(path), given, *_words(name, value, given), source=source)
+
+
+def fill(schema: Json, value: Any) -> Any:
+    """A copy of `value` with the schema's defaults filled in, as the API server does it."""
+    if isinstance(value, dict):
+        properties: Json = schema.get("properties", {})
+        other: Json = schema.get("additionalProperties", {})
+        filled = {key: fill(properties.get(key, other), item) for key, item in value.items()}
+        for key, child in properties.items():
+            if key not in filled and "default" in child:
+                filled[key] = fill(child, child["default"])
+        return filled
+    if isinstance(value, list):
+        return [fill(schema.get("items", {}), item) for item in value]
+    return value
+
+
+def _closed(schema: Json) -> Json:
+    # a CRD prunes unknown fields silently; people who mistype a field want to hear of it
+    closed = {key: value for key, value in schema.items() if not key.startswith("x-") and key != "default"}
+    if schema.get("x-kubernetes-list-type") == "set":
+        closed["uniqueItems"] = True
+    if "properties" in schema:
+        closed["properties"] = {key: _closed(value) for key, value in schema["properties"].items()}
+        closed["additionalProperties"] = False
+    elif "additionalProperties" in schema:
+        closed["additionalProperties"] = _closed(schema["additionalProperties"])
+    if "items" in schema:
+        closed["items"] = _closed(schema["items"])
+    return closed
+
+
+def _at(schema: Json, path: Path) -> Json:
+    """The part of the schema that describes what stands at this path of a document."""
+    for part in path:
+        properties: Json = schema.get("properties", {})
+        if part in properties:
+            schema = properties[str(part)]
+        else:
+            schema = schema["items" if isinstance(part, int) else "additionalProperties"]
+    return schema
+
+
+def _without(document: Any, path: Path) -> Any:
+    parent, last, node = None, None, document
+    for part in path:
+        if not isinstance(node, dict):
+            # an entry of a list cannot go alone: what is wrong with one spoils the list
+            break
+        parent, last, node = node, part, node.get(part)
+    if parent is None:
+        return {}
+    parent.pop(last, None)
+    return document
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(document)"
+
+
+def _words(name: str, value: Any, given: Any) -> tuple[str, object]:
+    """(what is allowed, the nearest valid value) of a keyword of JSON schema."""
+    if name == "enum":
+        choices = [str(choice) for choice in value]
+        return "one of " + ", ".join(choices), nearest(given, choices)
+    if name == "pattern":
+        return PATTERNS.get(value, f"text that matches {value}"), None
+    if name in ("minimum", "maximum"):
+        return f"{'at least' if name == 'minimum' else 'at most'} {value}", value
+    if name == "type":
+        return _TYPES[value[0]], None
+    return {
+        "maxLength": f"at most {value} characters",
+        "minItems": f"at least {value} entries",
+        "maxItems": f"at most {value} entries",
+        "minProperties": f"at least {value} entries",
+        "maxProperties": f"at most {value} entries",
+        "uniqueItems": "each entry once",
+    }[name], None
+
+
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}

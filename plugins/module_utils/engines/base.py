@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an engine is to the platform: the one interface that the engines' files fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+
+Obj = dict[str, Any]
+
+GROUP = "dbaas.example.com"
+VERSION = "v1alpha1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A Kubernetes kind and where its API lives."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """URL path of the collection, or of one object; without a namespace, of all namespaces."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        space = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{root}{space}/{self.plural}" + (f"/{name}" if name else "")
+
+
+CLAIM = Kind(GROUP, VERSION, "ServiceClaim", "serviceclaims")
+SECRET = Kind("", "v1", "Secret", "secrets")
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one region gets of a claim: all that an engine needs to render it.
+
+    spec is the whole admitted spec; zones and domains map each region of the service, home first, to its zones and its
+    cluster domain; peers are the pod networks of the other regions; labels and annotations go on every object.
+    """
+
+    name: str
+    namespace: str
+    tenant: str
+    region: str
+    spec: Obj
+    zones: dict[str, tuple[str, ...]]
+    domains: dict[str, str]
+    peers: tuple[str, ...]
+    backups: str
+    engine: Obj
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+    @property
+    def home(self) -> bool:
+        return bool(self.region == self.spec["region"])
+
+    def metadata(self, name: str, **annotations: str) -> Obj:
+        return {
+            "name": name,
+            "namespace": self.namespace,
+            "labels": dict(self.labels),
+            "annotations": {**self.annotations, **annotations},
+        }
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alerting rule; severity is critical (someone is called) or warning."""
+
+    name: str
+    severity: str
+    expression: str
+    minutes: int
+    summary: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an engine says about itself so that the platform can surround it."""
+
+    pods: dict[str, str]
+    client_ports: tuple[int, ...]
+    peer_ports: tuple[int, ...]
+    metrics_ports: tuple[int, ...]
+    metrics_services: dict[str, str]
+    metrics_endpoints: tuple[str, ...]
+    target_labels: tuple[str, ...]
+    operator_namespaces: tuple[str, ...]
+    volumes: str
+    alerts: tuple[Alert, ...]
+    disruption_budget: bool
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How clients reach the service in one region; the Secrets are named, never read."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: bool
+    secret: str
+    ca_secret: str | None = None
+    client_certificate_secret: str | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the operator's objects say. current: the operator has seen the newest spec and is done with it.
+
+    backup is (status, reason, message) of the condition BackupConfigured.
+    """
+
+    ready: int
+    wanted: int
+    current: bool
+    error: str = ""
+    terminal: bool = False
+    message: str = ""
+    backup: tuple[str, str, str] = ("Unknown", "NotReported", "")
+
+
+@dataclass(frozen=True)
+class SecretNeed:
+    """A Secret that must exist and must not be in Git: key -> template; {password} is derived, one value a Secret."""
+
+    name: str
+    purpose: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an operator's webhook demands, in CEL (oldObject is null on creation), and what to say if it is not so."""
+
+    expression: str
+    message: str
+
+
+class Engine(Protocol):
+    """One file an engine: everything that differs between engines goes through these."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe
+    health: Mapping[str, str]
+
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
+        """What the operator would refuse although its CRD accepts it; regions is that section of the catalog."""
+
+    def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
+        """What cannot change on a running service, given both admitted specs."""
+
+    def render(self, share: Share) -> list[Obj]:
+        """The operator's objects, and what only this engine needs."""
+
+    def surroundings(self, share: Share) -> Surroundings:
+        """Ports, selectors and alerts."""
+
+    def connection(self, name: str, namespace: str, domain: str) -> Connection:
+        """Where clients connect to in the region of that cluster domain."""
+
+    def secrets(self, name: str) -> tuple[SecretNeed, ...]:
+        """Secrets that the observer makes."""
+
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
+        """The state of the operator's objects (one at least) of one service in one region."""
+
+    def guards(self) -> Mapping[Kind, Sequence[Rule]]:
+        """Rules of the operator's webhook, for admission policies."""

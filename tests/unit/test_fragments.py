@@ -1,0 +1,9 @@
+"""What is made from the schemas is as the schemas are."""
+
+from __future__ import annotations
+
+from tests.tools import fragments
+
+
+def test_doc_fragment_is_not_stale() -> None:
+    assert fragments.PATH.read_text() == fragments.text(), "run `make generate`"
