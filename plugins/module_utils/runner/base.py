@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What all runners share.
+
+A runner is a function of a Run that returns the task's result; module and action of a name call the same one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, Snapshot, blob_id
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Request, Yaml
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
+
+Json = dict[str, Any]
+
+YAML = Yaml(documents.load_all, documents.dump, documents.dump_all, blob_id)
+
+
+def _silent(_line: str) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Run:
+    """One task: its checked options, the modes it runs in, and where progress goes."""
+
+    options: Json
+    check: bool = False
+    diff: bool = False
+    progress: Callable[[str], None] = field(default=_silent)
+
+    def text(self, name: str) -> str:
+        return str(self.options.get(name) or "")
+
+
+def shipped(root: Path) -> Json:
+    """What the collection at `root` ships beside its code: catalog, platform.yml, and the static files of base/.
+
+    Returned as the option `shipped` of modules has it, so that a module that runs elsewhere has it too.
+    """
+    files = sorted((root / "catalog").glob("*.yml"))
+    static = sorted(path for path in (root / "gitops").rglob("*") if path.is_file())
+    return {
+        "catalog": {path.name: path.read_text() for path in files if path.name != "platform.yml"},
+        "platform": (root / "catalog" / "platform.yml").read_text(),
+        "base": {str(path.relative_to(root / "gitops")): path.read_text() for path in static if path.suffix != ".md"},
+    }
+
+
+def request(run: Run, parent: str) -> Request:
+    """Who asks: AWX's user where AWX runs us (the action gives it), else the local one."""
+    requester = run.text("requester") or getpass.getuser()
+    return Request(parent, requester.replace(" ", "_"), run.text("deadline") or "30m", VERSION)
+
+
+def author(run: Run) -> str:
+    """The author of a commit, as Git writes it."""
+    name = request(run, "").requester
+    return f"{name} <{name}@dbaas.invalid>" if "@" not in name else f"{name} <{name}>"
+
+
+def repository(run: Run) -> GitRepository:
+    """The GitOps repository that the options name. Raises DbaasError option-invalid when they name none."""
+    if not run.text("repository"):
+        raise DbaasError(
+            "option-invalid",
+            "repository: not given, allowed: the address of the GitOps repository (or DBAAS_REPOSITORY)",
+        )
+    token = run.text("token")
+    if not token and run.text("token_file"):
+        token = _read(run.text("token_file")).strip()
+    return GitRepository(
+        Remote(
+            url=run.text("repository"),
+            branch=run.text("branch") or "main",
+            token=token or None,
+            username=run.text("username") or "dbaas",
+            ca_cert=run.text("ca_cert") or None,
+            proxy=run.text("proxy") or None,
+        )
+    )
+
+
+def stated(run: Run) -> tuple[Catalog, Platform]:
+    """Catalog and platform as the collection ships them: what holds when no repository is given."""
+    data: Json = run.options["shipped"]
+    return catalog_of(data["catalog"]), platforms.parse(documents.load_all(data["platform"], "platform.yml")[0])
+
+
+def kept(snapshot: Snapshot) -> tuple[Catalog, Platform]:
+    """Catalog and platform as the repository has them. Raises DbaasError platform-missing when it was never set up."""
+    if paths.PLATFORM not in snapshot.blobs:
+        raise DbaasError("platform-missing", "The repository has no platform.yml.")
+    names = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
+    files = snapshot.read([paths.PLATFORM, *names])
+    platform = platforms.parse(documents.load_all(files.pop(paths.PLATFORM), paths.PLATFORM)[0])
+    return catalog_of(files), platform
+
+
+def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:
+    """A catalog out of its files: name -> text."""
+    return catalogs.load(document for name in sorted(files) for document in documents.load_all(files[name], name))
+
+
+def tenants_of(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Json]:
+    """The Tenant documents of these ids that the repository has."""
+    found = snapshot.read(paths.tenant(tenant_id) for tenant_id in ids)
+    return {
+        document["metadata"]["name"]: document
+        for path, text in found.items()
+        for document in documents.load_all(text, path)
+    }
+
+
+def clusters(run: Run, platform: Platform) -> dict[str, Cluster]:
+    """One client per PoP of the platform, by the PoP's context of the one kubeconfig."""
+    kubeconfig = run.text("kubeconfig") or os.environ.get("K8S_AUTH_KUBECONFIG") or None
+    return {pop.name: Cluster(kubeconfig=kubeconfig, context=pop.context) for pop in platform.pops.values()}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text()
+    except OSError as error:
+        raise DbaasError("option-invalid", f"{path}: {error.strerror}") from None
+
+
+def failure(error: DbaasError) -> Json:
+    """How a failure is returned: the text for people, and the same for machines."""
+    fields = [
+        {
+            "path": item.path,
+            "source": item.source,
+            "given": None if item.given is None else str(item.given),
+            "allowed": item.allowed,
+            "nearest": None if item.nearest is None else str(item.nearest),
+        }
+        for item in (error.errors if isinstance(error, InvalidFields) else [])
+    ]
+    return {
+        "failed": True,
+        "msg": str(error),
+        "error": {
+            "code": error.code,
+            "class": error.cls,
+            "retry": error.retry,
+            "action": error.action,
+            "runbook": error.runbook,
+            "fields": fields,
+        },
+    }

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""service_claim and service_claims: any number of claims, one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
+    ClaimsPlan,
+    Document,
+    claims_message,
+    plan_claims,
+    wanted_paths,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+
+Json = dict[str, Any]
+
+
+def run_one(run: Run) -> Json:
+    """The runner of module service_claim: one claim, its fields as options in snake_case."""
+    options = run.options
+    spec = to_fields(schema.SPEC, options)
+    document = claims.document(options["tenant"], options["name"], spec, options.get("project"))
+    result = _run(run, [Document("", document)])
+    result["claim"] = next(iter(result.pop("claims")), None)
+    return result
+
+
+def run_many(run: Run) -> Json:
+    """The runner of module service_claims: claims as documents, from a list, a file or a folder."""
+    if run.options.get("src"):
+        given = read_source(Path(run.text("src")).expanduser())
+    else:
+        given = [Document(f"claims[{number}]", item) for number, item in enumerate(run.options.get("claims") or [])]
+    return _run(run, given)
+
+
+def read_source(src: Path) -> list[Document]:
+    """The claims of a YAML file of one or many documents, or of every .yml and .yaml file below a folder."""
+    if src.is_dir():
+        files = sorted(path for path in src.rglob("*") if path.suffix in (".yml", ".yaml") and path.is_file())
+    else:
+        files = [src]
+    if not files:
+        raise DbaasError("document-invalid", f"{src}: holds no .yml or .yaml file")
+    found: list[Document] = []
+    for path in files:
+        try:
+            loaded = documents.load_all(path.read_bytes(), str(path))
+        except OSError as error:
+            raise DbaasError("document-invalid", f"{path}: {error.strerror}") from None
+        found += [
+            Document(path.name if len(loaded) == 1 else f"{path.name}, document {number}", item)
+            for number, item in enumerate(loaded, start=1)
+        ]
+    return found
+
+
+def _run(run: Run, given: Sequence[Document]) -> Json:
+    state = run.options.get("state", "present")
+    if state == "absent" or run.options.get("purge"):
+        what = "state: absent" if state == "absent" else "purge"
+        raise DbaasError(
+            "not-built", f"{what} is not built yet: a service goes only by deprovisioning, which guards its data."
+        )
+    odd = [
+        FieldError(item.source, type(item.data).__name__, "a ServiceClaim")
+        for item in given
+        if not isinstance(item.data, dict)
+    ]
+    if odd:
+        raise InvalidFields("claim-invalid", odd)
+    if state == "rendered":
+        return _rendered(run, given)
+    with base.repository(run) as repository:
+        delivered = deliver(
+            repository,
+            lambda snapshot: _change(run, snapshot, given),
+            deadline=run.options.get("delivery_timeout") or 120,
+            check=run.check,
+            diff=run.diff,
+            progress=run.progress,
+        )
+        plan, platform = delivered.result
+    result = _result(plan, changed=bool(delivered.files))
+    result["commit"] = delivered.commit or None
+    if run.diff:
+        result["diff"] = {"prepared": delivered.diff}
+    if delivered.commit:
+        for item in plan.operations:
+            if item.action != "unchanged":
+                run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
+    if run.options.get("wait") and not run.check:
+        wanted = [
+            wait.Wanted.of(claim, operation.id) for claim, operation in zip(plan.claims, plan.operations, strict=True)
+        ]
+        result["wait"] = wait.until_ready(
+            wanted, base.clusters(run, platform), run.options["wait_timeout"], run.progress
+        )
+        if failed := [item for item in result["wait"] if item["phase"] != "Active"]:
+            return wait.failed(result, failed)
+    return result
+
+
+def _change(run: Run, snapshot: Snapshot, given: Sequence[Document]) -> Change[tuple[ClaimsPlan, Platform]]:
+    catalog, platform = base.kept(snapshot)
+    request = base.request(run, snapshot.commit)
+    ids = {identity[0] for item in given if (identity := claims.key(item.data))}
+    plan = plan_claims(
+        given,
+        snapshot.read(wanted_paths(given, platform)),
+        catalog=catalog,
+        platform=platform,
+        tenants=base.tenants_of(snapshot, ids),
+        request=request,
+        yaml=base.YAML,
+    )
+    message = claims_message(plan.operations, request) if plan.files else ""
+    return Change(plan.files, message, base.author(run), (plan, platform))
+
+
+def _rendered(run: Run, given: Sequence[Document]) -> Json:
+    if run.text("repository"):
+        with base.repository(run) as repository:
+            plan = _change(run, repository.fetch(), given).result[0]
+    else:
+        catalog, platform = base.stated(run)
+        plan = plan_claims(
+            given, {}, catalog=catalog, platform=platform, tenants=None, request=base.request(run, ""), yaml=base.YAML
+        )
+    rendered = [{"pop": pop, "object": item} for pop, objects in plan.manifests.items() for item in objects]
+    return {**_result(plan, changed=False), "manifests": {"count": len(rendered), "rendered": rendered}, "commit": None}
+
+
+def _result(plan: ClaimsPlan, *, changed: bool) -> Json:
+    # sets travel as summaries: what changed, not all that was read
+    touched = {(item.tenant, item.name) for item in plan.operations if item.action != "unchanged"}
+    return {
+        "changed": changed,
+        "claims": [
+            _summary(item) for item in plan.claims if (item.tenant, item.name) in touched or len(plan.claims) == 1
+        ],
+        "manifests": {"count": sum(len(objects) for objects in plan.manifests.values())},
+        "operations": [
+            {
+                "id": item.id or None,
+                "tenant": item.tenant,
+                "name": item.name,
+                "action": item.action,
+                "changed": list(item.changed),
+                "regions": list(item.regions),
+            }
+            for item in plan.operations
+            if item.action != "unchanged" or len(plan.operations) == 1
+        ],
+        "warnings": [f"{item.tenant}/{item.name}: {warning}" for item in plan.claims for warning in item.warnings],
+    }
+
+
+def _summary(claim: Claim) -> Json:
+    return {
+        "tenant": claim.tenant,
+        "name": claim.name,
+        "namespace": claim.namespace,
+        "service_id": claim.spec["serviceId"],
+        "sku": claim.sku.name,
+        "engine": claim.spec["engine"],
+        "plan": claim.spec["plan"],
+        "version": claim.spec["version"],
+        "region": claim.spec["region"],
+        "regions": claim.regions,
+        "topology": claim.topology,
+        "price_monthly_usd": claim.price,
+        "sla_percent": claim.sla,
+        "spec": claim.spec,
+    }

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""gitops_repository: platform.yml, base/ and overlays/ of the GitOps repository."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+
+Json = dict[str, Any]
+
+
+def run(run: Run) -> Json:
+    """The runner of module gitops_repository."""
+    with base.repository(run) as repository:
+        delivered = deliver(
+            repository,
+            lambda snapshot: _change(run, snapshot),
+            deadline=run.options.get("delivery_timeout") or 120,
+            check=run.check,
+            diff=run.diff,
+            progress=run.progress,
+        )
+    result: Json = {
+        "changed": bool(delivered.files),
+        "files": sorted(delivered.files),
+        "commit": delivered.commit or None,
+        "roots": delivered.result,
+    }
+    if run.diff:
+        result["diff"] = {"prepared": delivered.diff}
+    return result
+
+
+def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
+    wanted = _document(run)
+    parsed = platform.parse(wanted)
+    stands = snapshot.read([paths.PLATFORM]).get(paths.PLATFORM)
+    before: Json = documents.load_all(stands, paths.PLATFORM)[0] if stands else {}
+    if gone := [name for name in before.get("pops", {}) if name not in parsed.pops]:
+        words = f"all that the platform has, {', '.join(gone)} too: giving up a point of presence is not built yet"
+        raise InvalidFields("option-invalid", [FieldError("pops", list(parsed.pops), words)])
+    files: dict[str, bytes | None] = {
+        paths.PLATFORM: documents.dump_all([wanted]).encode(),
+        paths.NO_TENANTS: b"",
+    }
+    # a newer collection changes what runs only when it is told to
+    renew = not before or run.options.get("upgrade")
+    if renew:
+        files |= _base(run)
+    catalog = base.catalog_of(run.options["shipped"]["catalog"])
+    for pop in parsed.pops.values():
+        for path, items in content.overlay(pop, parsed, catalog).items():
+            if renew or before != wanted:
+                files[path] = documents.dump_all(items).encode()
+    roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}
+    return Change(files, "Set up the platform\n", base.author(run), roots)
+
+
+def _document(run: Run) -> Json:
+    pops = {item["name"]: _pop(item) for item in run.options["pops"]}
+    return platform.document(run.text("repo_url") or run.text("repository"), run.text("branch") or "main", pops)
+
+
+def _pop(item: Json) -> Json:
+    return to_fields(platform.POP, item)
+
+
+def _base(run: Run) -> dict[str, bytes]:
+    shipped: Json = run.options["shipped"]
+    files = {paths.base(path): text.encode() for path, text in shipped["base"].items()}
+    files |= {f"{paths.CATALOG}/{name}": text.encode() for name, text in shipped["catalog"].items()}
+    return files | {path: documents.dump_all(items).encode() for path, items in content.base().items()}

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""service_claim_info and the waiting alone: what services are, out of the copies of all their regions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, contexts
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import combine
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.wait import Wanted
+
+Json = dict[str, Any]
+
+
+def run(run: Run) -> Json:
+    """The runner of module service_claim_info."""
+    services, clusters = find(run)
+    found = wait.answers(services, clusters)
+    return {
+        "changed": False,
+        "services": [_described(item, found[item.tenant, item.name]) for item in services],
+    }
+
+
+def run_wait(run: Run) -> Json:
+    """Waits for services that are delivered already (module service_claim_wait)."""
+    services, clusters = find(run)
+    if not services:
+        raise DbaasError("option-invalid", f"tenant {run.text('tenant')}: has no service to wait for")
+    outcome = wait.until_ready(services, clusters, run.options["wait_timeout"], run.progress)
+    result: Json = {"changed": False, "wait": outcome}
+    bad = [item for item in outcome if item["phase"] != "Active"]
+    return wait.failed(result, bad) if bad else result
+
+
+def connection(run: Run) -> Json:
+    """How to connect to one service, the values of its Secret included; for those who may read it.
+
+    Returns host, port, tls, connection_string, region, the Secret's text values by key, and the names of the TLS Secrets.
+    """
+    services, clusters = find(run)
+    item = services[0]
+    state = combine(item.home, wait.answers(services, clusters)[item.tenant, item.name])
+    known: Json | None = state["connection"]
+    label = f"{item.tenant}/{item.name}"
+    if not known:
+        raise DbaasError("wait-timeout", f"{label} is {state['phase']}: it has no connection yet ({state['message']})")
+    name = known["secretRef"]["name"]
+    secret = clusters[item.home].get(SECRET, paths.namespace(item.tenant), name)
+    if secret is None:
+        raise DbaasError("wait-timeout", f"{label}: Secret {paths.namespace(item.tenant)}/{name} is not there yet")
+    return {
+        **{key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()},
+        "host": known["host"],
+        "port": known["port"],
+        "tls": known["tls"],
+        "region": item.home,
+        "connection_string": state["connectionString"],
+        "ca_secret": known.get("caSecretRef", {}).get("name"),
+        "client_certificate_secret": known.get("clientCertificateSecretRef", {}).get("name"),
+    }
+
+
+def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
+    """The services that the options name, and a client per PoP.
+
+    With a repository the claims in it say which services there are; without one the copies do that the PoPs answer with.
+    """
+    tenant, names = run.text("tenant"), list(run.options.get("names") or [])
+    if run.text("repository"):
+        with base.repository(run) as repository:
+            snapshot = repository.fetch()
+            _catalog, platform = base.kept(snapshot)
+            return _from_git(snapshot, tenant, names, run.options.get("operations") or {}), base.clusters(run, platform)
+    _catalog, platform = base.stated(run)
+    known = contexts(run.text("kubeconfig") or None)
+    here = Platform(
+        platform.repo_url, platform.branch, {name: pop for name, pop in platform.pops.items() if pop.context in known}
+    )
+    if not here.pops:
+        wanted = ", ".join(pop.context for pop in platform.pops.values())
+        raise DbaasError(
+            "kube-missing", f"the kubeconfig has none of the contexts {wanted}; it has {', '.join(known) or 'none'}"
+        )
+    clusters = base.clusters(run, here)
+    return _from_copies(clusters, tenant, names), clusters
+
+
+def _from_git(snapshot: Snapshot, tenant: str, names: list[str], operations: Mapping[str, str]) -> list[Wanted]:
+    prefix = paths.claims(tenant)
+    there = {
+        path.removeprefix(prefix).removesuffix(".yaml"): path for path in snapshot.blobs if path.startswith(prefix)
+    }
+    missing = [name for name in names if name not in there]
+    if missing:
+        words = f"a service of tenant {tenant}: {', '.join(sorted(there)) or 'it has none'}"
+        raise InvalidFields(
+            "claim-invalid", [FieldError("names", name, words, nearest(name, there)) for name in missing]
+        )
+    wanted = {name: there[name] for name in names or sorted(there)}
+    files = snapshot.read(wanted.values())
+    services = []
+    for name, path in wanted.items():
+        spec = documents.load_all(files[path], path)[0]["spec"]
+        home = spec["region"]
+        regions = [home, *(region for region in spec.get("replication", {}).get("regions", []) if region != home)]
+        services.append(Wanted(tenant, name, home, tuple(regions), operations.get(name, "")))
+    return services
+
+
+def _from_copies(clusters: Mapping[str, Cluster], tenant: str, names: Iterable[str]) -> list[Wanted]:
+    found: dict[str, Wanted] = {}
+    silent: list[str] = []
+    for region, cluster in clusters.items():
+        try:
+            copies = cluster.list(CLAIM, paths.namespace(tenant))[0]
+        except DbaasError as error:
+            if error.code != "kube-unreachable":
+                raise
+            silent.append(region)
+            continue
+        for copy in copies:
+            home, others = copy["spec"]["region"], copy["spec"]["replication"]["regions"]
+            regions = (home, *(each for each in others if each != home))
+            found[copy["metadata"]["name"]] = Wanted(tenant, copy["metadata"]["name"], home, regions)
+    wanted = list(names) or sorted(found)
+    # a service that is named but that no region which answers has may be in one that does not
+    homes = silent or list(clusters)
+    return [found.get(name, Wanted(tenant, name, homes[0], tuple(homes))) for name in wanted]
+
+
+def _described(item: Wanted, found: Mapping[str, Any]) -> Json:
+    state = combine(item.home, found)
+    spec: Json = next((answer["spec"] for answer in found.values() if isinstance(answer, dict)), {})
+    return {
+        "tenant": item.tenant,
+        "name": item.name,
+        "namespace": paths.namespace(item.tenant),
+        "region": item.home,
+        "phase": state["phase"],
+        "message": state["message"],
+        "regions": state["regions"],
+        "connection": state["connection"],
+        "connection_string": state["connectionString"],
+        "endpoints": state["endpoints"],
+        "conditions": state["conditions"],
+        "last_operation": state["lastOperation"],
+        "spec": spec,
+    }
+
+
+def catalog(run: Run) -> Json:
+    """The whole catalog as data: the repository's where one is given, else the one that is shipped."""
+    if not run.text("repository"):
+        return base.stated(run)[0].data()
+    with base.repository(run) as repository:
+        return base.kept(repository.fetch())[0].data()

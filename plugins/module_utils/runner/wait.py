@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Waiting: committed → synced → provisioning n of m → ready, in each region, told while it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES, DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.paths import namespace
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Answer, Unreachable, combine
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
+
+Json = dict[str, Any]
+
+_PAUSE = 0.5
+#: more services than this are told of in sums
+_EACH = 12
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A service that is waited for; operation is the id that its copies must bear ("" for any)."""
+
+    tenant: str
+    name: str
+    home: str
+    regions: tuple[str, ...]
+    operation: str = ""
+
+    @classmethod
+    def of(cls, claim: Claim, operation: str) -> Wanted:
+        return cls(claim.tenant, claim.name, claim.spec["region"], tuple(claim.regions), operation)
+
+
+def answers(services: Iterable[Wanted], clusters: Mapping[str, Cluster]) -> dict[tuple[str, str], dict[str, Answer]]:
+    """What each region answers for each service: one list per region and namespace, all regions at once."""
+    asked: dict[str, dict[str, set[str]]] = {}
+    for item in services:
+        for region in item.regions:
+            asked.setdefault(region, {}).setdefault(item.tenant, set()).add(item.name)
+    found: dict[tuple[str, str], dict[str, Answer]] = {}
+    with ThreadPoolExecutor(max_workers=max(1, min(16, len(asked)))) as pool:
+        for region, result in zip(
+            asked, pool.map(lambda each: _ask(clusters.get(each), asked[each]), asked), strict=True
+        ):
+            for key, answer in result.items():
+                found.setdefault(key, {})[region] = answer
+    return found
+
+
+def _ask(cluster: Cluster | None, tenants: Mapping[str, set[str]]) -> dict[tuple[str, str], Answer]:
+    found: dict[tuple[str, str], Answer] = {}
+    for tenant, names in tenants.items():
+        try:
+            if cluster is None:
+                raise DbaasError("kube-missing", "the platform has no such point of presence")
+            copies = {item["metadata"]["name"]: item for item in cluster.list(CLAIM, namespace(tenant))[0]}
+        except DbaasError as error:
+            if error.code in ("kube-auth", "kube-refused"):
+                # an answer that has nothing to do with the service: who asks must mend it
+                raise
+            found |= {(tenant, name): Unreachable(error.message) for name in names}
+            if error.code == "kube-unreachable":
+                rest = {key: value for key, value in tenants.items() if key != tenant}
+                return found | {
+                    (other, name): Unreachable(error.message) for other, more in rest.items() for name in more
+                }
+        else:
+            found |= {(tenant, name): copies.get(name) for name in names}
+    return found
+
+
+def until_ready(
+    services: Sequence[Wanted], clusters: Mapping[str, Cluster], timeout: float, progress: Callable[[str], None]
+) -> list[Json]:
+    """Waits until every service is Active in all its regions, one has Failed, or `timeout` seconds are over.
+
+    Returns for each service tenant, name, phase, message, regions, connection and connection_string.
+    """
+    end = time.monotonic() + timeout
+    told: dict[tuple[str, ...], str] = {}
+    while True:
+        found = answers(services, clusters)
+        states = [
+            (item, combine(item.home, _of_operation(found[item.tenant, item.name], item.operation)))
+            for item in services
+        ]
+        _tell(states, told, progress)
+        phases = {state["phase"] for _item, state in states}
+        if phases == {"Active"} or "Failed" in phases or time.monotonic() >= end:
+            return [_outcome(item, state) for item, state in states]
+        time.sleep(_PAUSE)
+
+
+def _of_operation(found: Mapping[str, Answer], operation: str) -> dict[str, Answer]:
+    # a copy of an earlier operation is not the one that is waited for
+    return {
+        region: None if operation and isinstance(answer, dict) and _operation(answer) != operation else answer
+        for region, answer in found.items()
+    }
+
+
+def _operation(copy: Json) -> str:
+    return str(copy["metadata"].get("annotations", {}).get("dbaas.example.com/operation", ""))
+
+
+def _tell(
+    states: Sequence[tuple[Wanted, Json]], told: dict[tuple[str, ...], str], progress: Callable[[str], None]
+) -> None:
+    if len(states) > _EACH:
+        for region in sorted({region for item, _state in states for region in item.regions}):
+            steps = [_step(state["regions"][region])[0] for item, state in states if region in item.regions]
+            text = ", ".join(
+                f"{steps.count(step)} {step}"
+                for step in ("committed", "synced", "provisioning", "ready")
+                if step in steps
+            )
+            _once(told, (region,), f"{region}: {text} of {len(steps)}", progress)
+        return
+    for item, state in states:
+        for region, data in state["regions"].items():
+            key = (item.tenant, item.name, region)
+            step, text = _step(data)
+            if step in ("synced", "provisioning", "ready"):
+                # said once for each, also when it was over before a look
+                _once(told, (*key, "synced"), f"{item.tenant}/{item.name} {region}: synced", progress)
+            if step != "synced":
+                _once(told, key, f"{item.tenant}/{item.name} {region}: {text}", progress)
+
+
+def _once(told: dict[tuple[str, ...], str], key: tuple[str, ...], text: str, progress: Callable[[str], None]) -> None:
+    if told.get(key) != text:
+        told[key] = text
+        progress(text)
+
+
+def _step(region: Json) -> tuple[str, str]:
+    phase = region["phase"]
+    if phase == "Active":
+        return "ready", f"ready, {region['ready']} of {region['wanted']} nodes"
+    if phase == "Unreachable":
+        return "unreachable", f"unreachable: {region['message']}"
+    if region["operation"] is None:
+        return "committed", "committed, waiting for Argo CD"
+    if phase == "Pending":
+        return "synced", "synced"
+    return "provisioning", f"{phase.lower()}, {region['message']}"
+
+
+def _outcome(item: Wanted, state: Json) -> Json:
+    return {
+        "tenant": item.tenant,
+        "name": item.name,
+        "phase": state["phase"],
+        "message": state["message"],
+        "regions": state["regions"],
+        "connection": state["connection"],
+        "connection_string": state["connectionString"],
+        "endpoints": state["endpoints"],
+    }
+
+
+def failed(result: Json, services: Sequence[Json]) -> Json:
+    """The result of a wait that did not end well: all that was delivered, and that the databases go on being made."""
+    code = "wait-failed" if any(item["phase"] == "Failed" for item in services) else "wait-timeout"
+    lines = [f"{item['tenant']}/{item['name']} is {item['phase']}: {item['message']}" for item in services]
+    cls, retry, action = CODES[code]
+    error = {"code": code, "class": cls, "retry": retry, "action": action, "runbook": code, "fields": []}
+    return {**result, "failed": True, "msg": "\n".join([*lines, f"{action} [{code}, {cls}]"]), "error": error}

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Argument specs of all modules, put together from parts: connections, waiting, the fields of claims and tenants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.common.parameters import env_fallback
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform, schema, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import argument_spec
+
+Spec = dict[str, Any]
+
+
+def _text(variable: str | None = None, **more: Any) -> Spec:
+    return {"type": "str", **({"fallback": (env_fallback, [variable])} if variable else {}), **more}
+
+
+def git() -> Spec:
+    """Options of every module that speaks to the GitOps repository."""
+    return {
+        "repository": _text("DBAAS_REPOSITORY"),
+        "branch": _text("DBAAS_GIT_BRANCH"),
+        "username": _text("DBAAS_GIT_USERNAME"),
+        "token": _text("DBAAS_GIT_TOKEN", no_log=True),
+        "token_file": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_TOKEN_FILE"])},
+        "ca_cert": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_CA_CERT"])},
+        "proxy": _text("DBAAS_GIT_PROXY", no_log=True),
+    }
+
+
+def kubernetes() -> Spec:
+    """Options of every module that speaks to the PoPs' clusters."""
+    return {"kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])}}
+
+
+def _delivery() -> Spec:
+    return {"requester": _text(), "delivery_timeout": {"type": "int", "default": 120}, "shipped": {"type": "dict"}}
+
+
+def _waiting() -> Spec:
+    return {
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 1800},
+        "deadline": _text(default="30m"),
+    }
+
+
+def _claim_state() -> Spec:
+    return {"state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"}}
+
+
+def service_claim() -> Spec:
+    """Of module service_claim."""
+    fields = argument_spec(schema.SPEC)
+    return {
+        "argument_spec": {
+            "tenant": _text(required=True),
+            "name": _text(required=True),
+            "project": _text(),
+            **fields,
+            **_claim_state(),
+            **git(),
+            **kubernetes(),
+            **_delivery(),
+            **_waiting(),
+        },
+        "required_if": [("state", "present", ["region"]), ("state", "rendered", ["region"])],
+    }
+
+
+def service_claims() -> Spec:
+    """Of module service_claims."""
+    return {
+        "argument_spec": {
+            "claims": {"type": "list", "elements": "dict"},
+            "src": {"type": "path"},
+            "purge": {"type": "bool", "default": False},
+            **_claim_state(),
+            **git(),
+            **kubernetes(),
+            **_delivery(),
+            **_waiting(),
+        },
+        "mutually_exclusive": [("claims", "src")],
+        "required_one_of": [("claims", "src")],
+    }
+
+
+def service_claim_info() -> Spec:
+    """Of module service_claim_info."""
+    return {
+        "argument_spec": {
+            "tenant": _text(required=True),
+            "names": {"type": "list", "elements": "str"},
+            **git(),
+            **kubernetes(),
+            "shipped": {"type": "dict"},
+        }
+    }
+
+
+def service_claim_wait() -> Spec:
+    """Of module service_claim_wait."""
+    spec = service_claim_info()["argument_spec"]
+    more = {"operations": {"type": "dict"}, "wait_timeout": {"type": "int", "default": 1800}}
+    return {"argument_spec": {**spec, **more}}
+
+
+def one_tenant() -> Spec:
+    """Of module tenant."""
+    return {
+        "argument_spec": {
+            "tenant": _text(required=True),
+            **argument_spec(tenant.SPEC),
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            **git(),
+            **_delivery(),
+        },
+        "required_if": [("state", "present", ["regions"])],
+    }
+
+
+def tenants() -> Spec:
+    """Of module tenants."""
+    return {
+        "argument_spec": {
+            "tenants": {"type": "list", "elements": "dict"},
+            "src": {"type": "path"},
+            **git(),
+            **_delivery(),
+        },
+        "mutually_exclusive": [("tenants", "src")],
+        "required_one_of": [("tenants", "src")],
+    }
+
+
+def tenant_info() -> Spec:
+    """Of module tenant_info."""
+    return {"argument_spec": {"tenants": {"type": "list", "elements": "str"}, **git()}}
+
+
+def gitops_repository() -> Spec:
+    """Of module gitops_repository."""
+    return {
+        "argument_spec": {
+            "pops": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {"name": _text(required=True), **argument_spec(platform.POP)},
+            },
+            "repo_url": _text(),
+            "upgrade": {"type": "bool", "default": False},
+            **git(),
+            **_delivery(),
+        }
+    }

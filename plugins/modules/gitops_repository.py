@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gitops_repository
+short_description: Set up the GitOps repository of the platform
+version_added: 0.1.0
+description:
+  - Writes C(platform.yml), C(base/) (custom resource, policies, catalog, chart of the tenants' foundation, observer) and
+    C(overlays/<pop>/).
+  - The one root Application of each point of presence is returned, to be applied once by whoever bootstraps it.
+options:
+  pops:
+    description: All points of presence of the platform.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the point of presence; also its region.
+        type: str
+        required: true
+      context:
+        description: Context of the kubeconfig; the name when not given.
+        type: str
+      cluster_domain:
+        description: DNS domain of the cluster, unique among the points of presence, and resolvable from all of them.
+        type: str
+      pod_cidrs:
+        description: Networks of the pods; nodes of one ring in other points of presence are let in from them.
+        type: list
+        elements: str
+      argocd:
+        description: The Argo CD of the point of presence.
+        type: dict
+        suboptions:
+          namespace:
+            description: Its namespace; V(argocd) when not given.
+            type: str
+          destination:
+            description: The cluster's name in it; V(in-cluster) when not given.
+            type: str
+          user:
+            description: The Kubernetes user that it applies with; its controller's service account when not given.
+            type: str
+      deliverers:
+        description: Kubernetes users that may change and delete what is kept in Git; Argo CD's when not given.
+        type: list
+        elements: str
+      components:
+        description: What it runs, of V(crds), V(rbac), V(policies), V(argocd), V(tenants), V(observer), V(operators); all when not given.
+        type: list
+        elements: str
+  repo_url:
+    description: Address of the repository as Argo CD sees it; O(repository) when not given.
+    type: str
+  upgrade:
+    description: Whether files that stand are replaced by those of this version of the collection.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - dbaas.platform.attributes
+  - dbaas.platform.connection.git
+  - dbaas.platform.connection.delivery
+author:
+  - dbaas.platform contributors (@dbaas-platform)
+requirements:
+  - git
+  - fastyaml-rs
+  - jsonschema-rs
+  - cronsim
+"""
+
+EXAMPLES = r"""
+- name: Two points of presence
+  dbaas.platform.gitops_repository:
+    pops:
+      - name: lagos
+        cluster_domain: lagos.dbaas.internal
+        pod_cidrs: [10.41.0.0/16]
+      - name: johannesburg
+        cluster_domain: johannesburg.dbaas.internal
+        pod_cidrs: [10.42.0.0/16]
+"""
+
+RETURN = r"""
+files:
+  description: The files that were written.
+  returned: always
+  type: list
+  elements: str
+roots:
+  description: The root Application of each point of presence.
+  returned: always
+  type: dict
+commit:
+  description: The commit that was pushed; empty when nothing changed, and in check mode.
+  returned: always
+  type: str
+error:
+  description: The failure for machines.
+  returned: failure
+  type: dict
+  contains:
+    code: {description: Code of the failure; also the anchor in the runbook., type: str, returned: always}
+    class: {description: "Who must act: user, quota, capacity, licence, dependency or bug.", type: str, returned: always}
+    retry: {description: Whether running again can help., type: bool, returned: always}
+    action: {description: What to do., type: str, returned: always}
+    runbook: {description: Anchor in the runbook., type: str, returned: always}
+    fields: {description: "Each wrong field: path, given, allowed, nearest, source.", type: list, elements: dict, returned: always}
+"""
+
+from ansible_collections.dbaas.platform.plugins.module_utils import specs
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import gitops
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.module import run_module
+
+
+def main() -> None:
+    run_module(specs.gitops_repository(), gitops.run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_claim
+short_description: Declare one database service
+version_added: 0.1.0
+description:
+  - Commits one ServiceClaim and everything that is rendered from it to the GitOps repository; the points of presence do the rest.
+  - Runs in the controller's process; nothing is needed on a managed host.
+options:
+  tenant:
+    description: Id of the tenant.
+    type: str
+    required: true
+  name:
+    description: Name of the service, unique in the tenant.
+    type: str
+    required: true
+  project:
+    description: Project of the tenant that the service belongs to.
+    type: str
+  state:
+    description:
+      - V(present) commits the claim and what is rendered from it.
+      - V(rendered) returns what would be committed; it needs nothing running and writes nothing. Plans and catalog come from
+        O(repository) where it is given, else from the collection.
+      - V(absent) is refused until deprovisioning is built.
+    type: str
+    choices: [present, absent, rendered]
+    default: present
+extends_documentation_fragment:
+  - dbaas.platform.attributes
+  - dbaas.platform.connection.git
+  - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.delivery
+  - dbaas.platform.connection.waiting
+  - dbaas.platform.fields.claim
+seealso:
+  - module: dbaas.platform.service_claims
+  - module: dbaas.platform.service_claim_info
+author:
+  - dbaas.platform contributors (@dbaas-platform)
+requirements:
+  - git
+  - fastyaml-rs
+  - jsonschema-rs
+  - cronsim
+"""
+
+EXAMPLES = r"""
+- name: A ScyllaDB ring of three nodes in each of two regions
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: orders
+    sku: scy-ring-3
+    region: lagos
+    replication:
+      regions: [lagos, johannesburg]
+    networking:
+      allowed_cidrs: [10.0.0.0/8]
+    wait: true
+
+- name: See what a service would be made of, with nothing running
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: orders
+    engine: scylla
+    plan: clustered
+    region: johannesburg
+    state: rendered
+  register: plan
+"""
+
+RETURN = r"""
+claim:
+  description: The admitted claim.
+  returned: always
+  type: dict
+  contains:
+    tenant: {description: Tenant., type: str, returned: always}
+    name: {description: Name., type: str, returned: always}
+    namespace: {description: Namespace in every region., type: str, returned: always}
+    service_id: {description: Identity of the service., type: str, returned: always}
+    sku: {description: SKU., type: str, returned: always}
+    engine: {description: Engine., type: str, returned: always}
+    plan: {description: Plan., type: str, returned: always}
+    version: {description: Version., type: str, returned: always}
+    region: {description: Home region., type: str, returned: always}
+    regions: {description: "All regions, home first.", type: list, elements: str, returned: always}
+    topology: {description: "single, stretched, one-way or active-active.", type: str, returned: always}
+    price_monthly_usd: {description: Price in USD a month., type: int, returned: always}
+    sla_percent: {description: Availability that is promised., type: float, returned: always}
+    spec: {description: "The whole spec, defaults filled in.", type: dict, returned: always}
+operations:
+  description: What happened to each object that changed (or to the only one given).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+commit:
+  description: The commit that was pushed; empty when nothing changed, and in check mode.
+  returned: always
+  type: str
+manifests:
+  description: The objects that were rendered.
+  returned: always
+  type: dict
+  contains:
+    count: {description: Number of objects that change., type: int, returned: always}
+    rendered:
+      description: "Every object (C(object)) with the point of presence that it goes to (C(pop))."
+      type: list
+      elements: dict
+      returned: when O(state=rendered)
+wait:
+  description: State of each service when waiting ended.
+  returned: when O(wait) is true
+  type: list
+  elements: dict
+  sample:
+    - tenant: acme
+      name: orders
+      phase: Active
+      message: ""
+      connection_string: cql://orders-client.tenant-acme.svc.lagos.dbaas.internal:9142
+error:
+  description: The failure for machines.
+  returned: failure
+  type: dict
+  contains:
+    code: {description: Code of the failure; also the anchor in the runbook., type: str, returned: always}
+    class: {description: "Who must act: user, quota, capacity, licence, dependency or bug.", type: str, returned: always}
+    retry: {description: Whether running again can help., type: bool, returned: always}
+    action: {description: What to do., type: str, returned: always}
+    runbook: {description: Anchor in the runbook., type: str, returned: always}
+    fields: {description: "Each wrong field: path, given, allowed, nearest, source.", type: list, elements: dict, returned: always}
+"""
+
+from ansible_collections.dbaas.platform.plugins.module_utils import specs
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import claims
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.module import run_module
+
+
+def main() -> None:
+    run_module(specs.service_claim(), claims.run_one)
+
+
+if __name__ == "__main__":
+    main()

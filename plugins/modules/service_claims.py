@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_claims
+short_description: Declare any number of database services
+version_added: 0.1.0
+description:
+  - Commits any number of ServiceClaims, and everything that is rendered from them, as one commit.
+  - All claims are checked before anything is written; one error names every wrong field of all of them.
+options:
+  claims:
+    description: ServiceClaims as documents, with the fields named as in the custom resource.
+    type: list
+    elements: dict
+  src:
+    description:
+      - A YAML file of one or many ServiceClaims, or a folder of such files.
+      - Large sets go this way; as a variable they cost far more time.
+    type: path
+  purge:
+    description: Is refused until deprovisioning is built.
+    type: bool
+    default: false
+  state:
+    description:
+      - V(present) commits the claim and what is rendered from it.
+      - V(rendered) returns what would be committed; it needs nothing running and writes nothing. Plans and catalog come from
+        O(repository) where it is given, else from the collection.
+      - V(absent) is refused until deprovisioning is built.
+    type: str
+    choices: [present, absent, rendered]
+    default: present
+extends_documentation_fragment:
+  - dbaas.platform.attributes
+  - dbaas.platform.connection.git
+  - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.delivery
+  - dbaas.platform.connection.waiting
+seealso:
+  - module: dbaas.platform.service_claim
+author:
+  - dbaas.platform contributors (@dbaas-platform)
+requirements:
+  - git
+  - fastyaml-rs
+  - jsonschema-rs
+  - cronsim
+"""
+
+EXAMPLES = r"""
+- name: All claims of a folder, in one commit
+  dbaas.platform.service_claims:
+    src: claims/
+
+- name: What a claim is rendered to
+  dbaas.platform.service_claims:
+    state: rendered
+    claims:
+      - apiVersion: dbaas.example.com/v1alpha1
+        kind: ServiceClaim
+        metadata: {name: orders, namespace: tenant-acme}
+        spec: {sku: scy-ring-5, region: lagos}
+  register: plan
+"""
+
+RETURN = r"""
+claims:
+  description: The claims that change (or the only one given), admitted.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    tenant: {description: Tenant., type: str, returned: always}
+    name: {description: Name., type: str, returned: always}
+    namespace: {description: Namespace in every region., type: str, returned: always}
+    service_id: {description: Identity of the service., type: str, returned: always}
+    sku: {description: SKU., type: str, returned: always}
+    engine: {description: Engine., type: str, returned: always}
+    plan: {description: Plan., type: str, returned: always}
+    version: {description: Version., type: str, returned: always}
+    region: {description: Home region., type: str, returned: always}
+    regions: {description: "All regions, home first.", type: list, elements: str, returned: always}
+    topology: {description: "single, stretched, one-way or active-active.", type: str, returned: always}
+    price_monthly_usd: {description: Price in USD a month., type: int, returned: always}
+    sla_percent: {description: Availability that is promised., type: float, returned: always}
+    spec: {description: "The whole spec, defaults filled in.", type: dict, returned: always}
+operations:
+  description: What happened to each object that changed (or to the only one given).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+commit:
+  description: The commit that was pushed; empty when nothing changed, and in check mode.
+  returned: always
+  type: str
+manifests:
+  description: The objects that were rendered.
+  returned: always
+  type: dict
+  contains:
+    count: {description: Number of objects that change., type: int, returned: always}
+    rendered:
+      description: "Every object (C(object)) with the point of presence that it goes to (C(pop))."
+      type: list
+      elements: dict
+      returned: when O(state=rendered)
+wait:
+  description: State of each service when waiting ended.
+  returned: when O(wait) is true
+  type: list
+  elements: dict
+  sample:
+    - tenant: acme
+      name: orders
+      phase: Active
+      message: ""
+      connection_string: cql://orders-client.tenant-acme.svc.lagos.dbaas.internal:9142
+error:
+  description: The failure for machines.
+  returned: failure
+  type: dict
+  contains:
+    code: {description: Code of the failure; also the anchor in the runbook., type: str, returned: always}
+    class: {description: "Who must act: user, quota, capacity, licence, dependency or bug.", type: str, returned: always}
+    retry: {description: Whether running again can help., type: bool, returned: always}
+    action: {description: What to do., type: str, returned: always}
+    runbook: {description: Anchor in the runbook., type: str, returned: always}
+    fields: {description: "Each wrong field: path, given, allowed, nearest, source.", type: list, elements: dict, returned: always}
+"""
+
+from ansible_collections.dbaas.platform.plugins.module_utils import specs
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import claims
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.module import run_module
+
+
+def main() -> None:
+    run_module(specs.service_claims(), claims.run_many)
+
+
+if __name__ == "__main__":
+    main()

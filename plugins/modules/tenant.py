@@ -1,0 +1,84 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant
+short_description: Onboard a tenant
+version_added: 0.1.0
+description:
+  - Commits the Tenant document and what the tenant needs in each of its regions before its first service.
+options:
+  tenant:
+    description: Id of the tenant; it cannot be changed.
+    type: str
+    required: true
+  state:
+    description: V(absent) is refused until deprovisioning is built.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - dbaas.platform.attributes
+  - dbaas.platform.connection.git
+  - dbaas.platform.connection.delivery
+  - dbaas.platform.fields.tenant
+author:
+  - dbaas.platform contributors (@dbaas-platform)
+requirements:
+  - git
+  - fastyaml-rs
+  - jsonschema-rs
+  - cronsim
+"""
+
+EXAMPLES = r"""
+- name: A tenant in two regions
+  dbaas.platform.tenant:
+    tenant: acme
+    display_name: Acme Ltd
+    regions: [lagos, johannesburg]
+    owners: [acme-admins]
+"""
+
+RETURN = r"""
+tenant:
+  description: The tenant as it is kept.
+  returned: always
+  type: dict
+operations:
+  description: What happened to each object that changed (or to the only one given).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+commit:
+  description: The commit that was pushed; empty when nothing changed, and in check mode.
+  returned: always
+  type: str
+error:
+  description: The failure for machines.
+  returned: failure
+  type: dict
+  contains:
+    code: {description: Code of the failure; also the anchor in the runbook., type: str, returned: always}
+    class: {description: "Who must act: user, quota, capacity, licence, dependency or bug.", type: str, returned: always}
+    retry: {description: Whether running again can help., type: bool, returned: always}
+    action: {description: What to do., type: str, returned: always}
+    runbook: {description: Anchor in the runbook., type: str, returned: always}
+    fields: {description: "Each wrong field: path, given, allowed, nearest, source.", type: list, elements: dict, returned: always}
+"""
+
+from ansible_collections.dbaas.platform.plugins.module_utils import specs
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import tenants
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.module import run_module
+
+
+def main() -> None:
+    run_module(specs.one_tenant(), tenants.run_one)
+
+
+if __name__ == "__main__":
+    main()

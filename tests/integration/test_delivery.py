@@ -1,0 +1,284 @@
+"""What reaches the repository, and what must not: check mode, racing writers, bad input, policies, secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import NAMESPACE, POPS, Platform, note_manifests, until
+from tests.lab.api import ApiError, path_of
+from tests.lab.platform import ROOT, environment
+
+Json = dict[str, Any]
+
+
+def document(name: str, **spec: Any) -> Json:
+    return {
+        "apiVersion": "dbaas.example.com/v1alpha1",
+        "kind": "ServiceClaim",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"sku": "scy-ring-3", "region": "lagos", **spec},
+    }
+
+
+def test_check_mode_writes_nothing_and_predicts_the_commit(platform: Platform) -> None:
+    arguments = {"tenant": "acme", "name": "checked", "sku": "scy-ring-5", "region": "lagos"}
+    head = platform.head()
+    # the reader's account may only read, and the Git server takes no push: whatever is written fails
+    with platform.lab.refuse_pushes():
+        checked = platform.module("service_claim", arguments, "--check", "--diff", "-vvv")
+    assert checked["changed"]
+    assert not checked["failed"]
+    assert platform.head() == head
+    predicted = checked["diff"]["prepared"]
+
+    applied = platform.module("service_claim", arguments, "--diff", "-vvv")
+    assert applied["diff"]["prepared"] == predicted
+    made = platform.git("diff", "--no-renames", f"{head}..{applied['commit']}")
+    # abbreviated ids grow with the repository they are abbreviated in
+    assert _unabbreviated(made) == _unabbreviated(predicted)
+    assert checked["operations"] == applied["operations"]
+
+
+def _unabbreviated(diff: str) -> str:
+    return re.sub(r"(?m)^index .*$", "index", diff)
+
+
+def test_refused_push_is_an_error_in_the_remotes_words(platform: Platform) -> None:
+    with platform.lab.refuse_pushes("the branch is frozen"):
+        result = platform.module("service_claims", {"claims": [document("frozen")]})
+    assert result["failed"]
+    assert result["error"]["code"] == "git-refused"
+    assert "the branch is frozen" in result["msg"]
+
+
+def test_four_writers_all_land(platform: Platform) -> None:
+    def write(writer: int) -> Json:
+        claims = [document(f"w{writer}-{number}") for number in range(5)]
+        return platform.module("service_claims", {"claims": claims})
+
+    before = platform.git("rev-list", "--count", "main")
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(write, range(4)))
+    assert not [result for result in results if result["failed"]], results
+    assert len({result["commit"] for result in results}) == 4
+    assert int(platform.git("rev-list", "--count", "main")) - int(before) == 4
+    files = platform.git("ls-tree", "-r", "--name-only", "main", "tenants/acme/").splitlines()
+    for writer in range(4):
+        for number in range(5):
+            assert f"tenants/acme/claims/w{writer}-{number}.yaml" in files
+            assert f"tenants/acme/lagos/services/w{writer}-{number}.yaml" in files
+    trailers = re.findall(r"Dbaas-Operation: (\S+) create acme/(w\d-\d)", platform.git("log", "--format=%B", "main"))
+    assert len(trailers) == len({operation for operation, _name in trailers}) == 20
+    assert platform.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
+def test_ten_bad_claims_are_one_error(platform: Platform, tmp_path: Path) -> None:
+    bad = [
+        document("sku", sku="scy-ring-4"),
+        document("region", region="lagoss"),
+        document("size", storage={"size": "5TB"}),
+        document("small", storage={"size": "10Gi"}),
+        document("unknown", colour="red"),
+        document("Version", version="5.2.0"),
+        document("plan", plan="shared"),
+        document("home", replication={"regions": ["johannesburg"]}),
+        document("cron", backup={"schedule": "every day"}, networking={"allowedCIDRs": ["10.0.0.0"]}),
+        document("elsewhere", region="frankfurt"),
+    ]
+    src = tmp_path / "bad.yml"
+    src.write_text("".join(f"---\n{json.dumps(item)}\n" for item in bad))
+    head = platform.head()
+    result = platform.module("service_claims", {"src": str(src)})
+    assert result["failed"]
+    assert platform.head() == head
+    wrong = {(field["source"].split("/")[-1], field["path"]) for field in result["error"]["fields"]}
+    assert wrong == {
+        ("sku", "spec.sku"),
+        ("region", "spec.region"),
+        ("size", "spec.storage.size"),
+        ("small", "spec.storage.size"),
+        ("unknown", "spec.colour"),
+        ("Version", "metadata.name"),
+        ("Version", "spec.version"),
+        ("plan", "spec.plan"),
+        ("home", "spec.replication.regions"),
+        ("cron", "spec.backup.schedule"),
+        ("cron", "spec.networking.allowedCIDRs[0]"),
+        ("elsewhere", "spec.region"),
+    }
+    by = {(field["source"].split("/")[-1], field["path"]): field for field in result["error"]["fields"]}
+    assert by["region", "spec.region"]["nearest"] == "lagos"
+    assert by["small", "spec.storage.size"]["nearest"] == "100Gi"
+    for name, path in wrong:
+        assert name in result["msg"]
+        assert path in result["msg"]
+
+
+def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genuine: Any) -> None:
+    """Strict server-side dry run by the user that Argo CD applies with, so that the policies have their say too."""
+    assert genuine
+    claims = [
+        document(f"dry-{sku[4:]}-{plan}-{size}", sku=sku, plan=plan, replication={"regions": list(POPS[:size])})
+        for sku, plans in {
+            "scy-ring-3": ("dedicated", "clustered", "global"),
+            "scy-ring-5": ("clustered", "global"),
+            "scy-ring-9": ("clustered", "global"),
+        }.items()
+        for plan in plans
+        for size in (1, 2)
+        if (plan, size) != ("global", 1)
+    ]
+    claims += [
+        document("dry-az", highAvailability={"multiAZ": False}),
+        document("dry-quiet", backup={"enabled": False}, observability={"metrics": {"enabled": False}}),
+        document("dry-open", networking={"allowedCIDRs": ["10.0.0.0/8", "fd00::/8"]}, version="2025.1.2"),
+    ]
+    result = platform.module("service_claims", {"claims": claims, "state": "rendered"})
+    rendered = result["manifests"]["rendered"]
+    assert len(rendered) > 80
+    for item in rendered:
+        api, path = platform.lab.api(item["pop"], "argocd"), path_of(item["object"])
+        query = "?fieldManager=test&force=true&dryRun=All&fieldValidation=Strict"
+        api.request("PATCH", path + query, json.dumps(item["object"]).encode(), "application/apply-patch+yaml")
+    note_manifests(len(rendered))
+
+
+def refused(platform: Platform, method: str, path: str, body: Json | None = None, user: str = "admin") -> str:
+    content = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    with pytest.raises(ApiError) as caught:
+        platform.lab.api("lagos", user).request(method, path, json.dumps(body).encode() if body else None, content)
+    assert caught.value.status in (403, 422)
+    return str(caught.value)
+
+
+def test_policies_keep_what_git_holds(platform: Platform) -> None:
+    platform.claim("kept")
+    copy = f"/apis/dbaas.example.com/v1alpha1/namespaces/{NAMESPACE}/serviceclaims/kept"
+    cluster = f"/apis/scylla.scylladb.com/v1/namespaces/{NAMESPACE}/scyllaclusters/kept"
+    uid = platform.copy("lagos", "kept")["metadata"]["uid"]
+
+    message = refused(platform, "PATCH", copy, {"spec": {"storage": {"size": "900Gi"}}})
+    assert "tenants/acme/claims/kept.yaml" in message
+    for path in (copy, cluster, f"/api/v1/namespaces/{NAMESPACE}"):
+        assert "deprovisioning" in refused(platform, "DELETE", path)
+        assert "deprovisioning" in refused(platform, "DELETE", path, user="argocd")
+    annotation = {"metadata": {"annotations": {"dbaas.example.com/deletion": uid}}}
+    assert "deliverers" in refused(platform, "PATCH", cluster, annotation)
+    # the Scylla operator's webhook would refuse these too
+    assert "datacenter.name is immutable" in refused(
+        platform, "PATCH", cluster, {"spec": {"datacenter": {"name": "elsewhere"}}}, user="argocd"
+    )
+    assert platform.copy("lagos", "kept")["metadata"]["uid"] == uid
+
+
+def test_the_crd_guards_what_a_schema_cannot_say(platform: Platform) -> None:
+    api = platform.lab.api("lagos")
+    base = f"/apis/dbaas.example.com/v1alpha1/namespaces/{NAMESPACE}/serviceclaims"
+    born = {**document("kubectl"), "spec": {"engine": "scylla", "plan": "dedicated", "region": "lagos"}}
+    created = api.request("POST", base, json.dumps(born).encode())
+    assert created["spec"]["backup"]["retention"] == "14d"
+    path = f"{base}/kubectl"
+    for patch, words in (
+        ({"engine": "mongodb"}, "engine cannot be changed"),
+        ({"region": "johannesburg"}, "region cannot be changed"),
+        ({"replication": {"regions": ["johannesburg"]}}, "regions must contain the home region"),
+    ):
+        assert words in refused(platform, "PATCH", path, {"spec": patch})
+    api.patch(path, {"spec": {"storage": {"size": "200Gi"}}})
+    assert "storage cannot shrink" in refused(platform, "PATCH", path, {"spec": {"storage": {"size": "100Gi"}}})
+    lonely = {**document("lonely"), "spec": {"region": "lagos"}}
+    assert "sku, or engine and plan" in refused(platform, "POST", base, lonely)
+
+
+def test_modules_run_in_their_own_process_too(platform: Platform) -> None:
+    """`async` is what an action cannot do: the module of the same name does it."""
+    claim = {"tenant": "acme", "name": "apart", "sku": "scy-ring-3", "region": "lagos"}
+    for name, arguments in (
+        ("tenant", {"tenant": "acme", "regions": list(POPS), "owners": ["acme-admins"]}),
+        ("tenants", {"tenants": []}),
+        ("tenant_info", {"tenants": ["acme"]}),
+        ("service_claim", claim),
+        ("service_claims", {"claims": []}),
+        ("service_claim_wait", {"tenant": "acme", "names": ["apart"]}),
+        ("service_claim_info", {"tenant": "acme", "names": ["apart"]}),
+    ):
+        apart = platform.module(name, arguments, "-B", "60", "-P", "1")
+        assert not apart["failed"], apart
+        here = platform.module(name, arguments)
+        assert not here["failed"], here
+        assert not here["changed"]
+    assert apart["services"][0]["phase"] == "Active"
+
+
+def test_lookups_read_the_platform(platform: Platform) -> None:
+    platform.claim("looked")
+    texts = [
+        "{{ lookup('dbaas.platform.service_catalog').skus.keys() | list }}",
+        "{{ lookup('dbaas.platform.service_claim', 'acme/looked').phase }}",
+        "{{ lookup('dbaas.platform.connection', 'acme/looked').host }}",
+    ]
+    result = _debug(platform, texts, "admin")
+    assert result == [
+        ["scy-ring-3", "scy-ring-5", "scy-ring-9"],
+        "Active",
+        "looked-client.tenant-acme.svc.lagos.dbaas.internal",
+    ]
+    with pytest.raises(AssertionError, match="cannot get resource"):
+        _debug(platform, texts[2:], "reader")
+
+
+def _debug(platform: Platform, texts: list[str], user: str) -> list[Any]:
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "adhoc",
+        "localhost",
+        "-m",
+        "ansible.builtin.debug",
+        "-a",
+        json.dumps({"msg": texts}),
+    ]
+    done = subprocess.run(
+        command, env=environment(platform.lab, user), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    platform.printed += [done.stdout, done.stderr]
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: list[Any] = json.loads(done.stdout[done.stdout.index("{") :])["msg"]
+    return found
+
+
+def test_nothing_secret_is_anywhere(platform: Platform) -> None:
+    """Last of all: tokens and derived passwords are searched for in Git, logs and all that was printed."""
+    lab = platform.lab
+    secrets = {lab.git_token("writer"), lab.git_token("argocd")}
+    platform.claim("canary")
+    for pop in POPS:
+        found = lab.api(pop).get(f"/api/v1/namespaces/{NAMESPACE}/secrets") or {"items": []}
+        for item in found["items"]:
+            if item["metadata"].get("labels", {}).get("dbaas.example.com/managed-by") == "observer":
+                secrets |= {value for key, value in item["data"].items() if key != "username"}
+    secrets |= {b64decode(value).decode() for value in list(secrets) if _base64(value)}
+    assert len(secrets) > 6
+    texts = {"printed": "".join(platform.printed), "git": platform.git("log", "--all", "-p", "--format=%B")}
+    texts |= {path.name: path.read_text(errors="replace") for path in (lab.state / "logs").glob("*.log")}
+    until(lambda: len(texts) > 10)
+    leaks = [(name, secret[:6]) for name, text in texts.items() for secret in secrets if secret.strip() in text]
+    assert not leaks
+
+
+def _base64(value: str) -> bool:
+    try:
+        b64decode(value, validate=True).decode()
+    except ValueError:
+        return False
+    return True
