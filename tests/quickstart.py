@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with Progress() as progress:
             lab = Lab.up(POPS, progress=progress)
-            with progress.task("platform: repository, CRD, policies, Argo CD's Applications"):
+            with progress.task("the platform: repository, CRD, policies, Applications"):
                 set_up(lab)
     except LabError as error:
         console.print(f"[red]{error}[/red]")

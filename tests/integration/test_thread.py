@@ -96,7 +96,7 @@ def test_two_regions_each_have_their_own(platform: Platform) -> None:
         assert {item["metadata"]["labels"]["dbaas.example.com/region"] for item in clusters["items"]} == {pop}
     assert seeds["lagos"] is None
     assert seeds["johannesburg"] == [f"ring-lagos-{rack}-0.{NAMESPACE}.svc.lagos.dbaas.internal" for rack in "abc"]
-    for name in ("ring-auth-token", "ring-credentials"):
+    for name in ("ring-agent-config", "ring-credentials"):
         assert secret(platform, "lagos", name) == secret(platform, "johannesburg", name)
     assert platform.info("ring")["connection"]["region"] == "lagos"
 

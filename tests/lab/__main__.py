@@ -8,6 +8,7 @@ import time
 
 from .binaries import LabError, resolve
 from .lab import DELAY, Lab, default_state
+from .platform import set_up
 from .progress import Progress
 
 
@@ -16,6 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="bring PoPs up, or mend them")
     up.add_argument("--pops", default="lagos,johannesburg", help="comma-separated (default: %(default)s)")
+    up.add_argument("--bare", action="store_true", help="without the platform: no GitOps repository, no Applications")
     up.add_argument("--delay", type=float, default=DELAY, help="seconds a simulated database takes (%(default)s)")
     down = commands.add_parser("down", help="end the lab's processes")
     down.add_argument("--purge", action="store_true", help="remove its state too")
@@ -31,6 +33,9 @@ def main() -> int:
         elif arguments.command == "up":
             with Progress() as progress:
                 lab = Lab.up(arguments.pops.split(","), delay=arguments.delay, progress=progress)
+                if not arguments.bare:
+                    with progress.task("the platform: repository, CRD, policies, Applications"):
+                        set_up(lab)
             print(f"up in {time.monotonic() - started:.1f} s\nKUBECONFIG={lab.kubeconfig()}\nrepository {lab.git_url}")
         elif arguments.command == "down":
             if (default_state() / "state.json").exists():

@@ -1,4 +1,4 @@
-"""Writes plugins/doc_fragments/fields.py from the schemas; a unit test fails when it is stale. Run by `make generate`."""
+"""Writes plugins/doc_fragments/fields.py from the schemas (`make generate`); a unit test fails when it is stale."""
 
 from __future__ import annotations
 

@@ -351,14 +351,14 @@ class GitRepository:
         return text
 
 
-class _GitFailed(Exception):
+class _GitFailed(DbaasError):
     """git ended with an error; outputs are free of secrets.
 
     Callers of this module see it only when git fails on local objects: a bug, or a full disk.
     """
 
     def __init__(self, arguments: Sequence[str], stdout: str, stderr: str) -> None:
-        super().__init__(f"git {' '.join(arguments[:2])}: {stderr.strip()}")
+        super().__init__("git-broken", f"git {' '.join(arguments[:2])}: {stderr.strip()}")
         self.stdout = stdout
         self.stderr = stderr
 

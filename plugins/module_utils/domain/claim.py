@@ -283,7 +283,7 @@ class Admission:
             supported = ", ".join(name for name, data in versions.items() if data["channel"] == "supported")
             warnings.append(f"version {version} of {spec['engine']} is {channel}; supported: {supported}")
         onward = versions.get(running, {}).get("upgradesTo", [])
-        if running not in ("", version, *onward):
+        if running and version not in (running, *onward):
             yield FieldError("spec.version", version, f"from {running}: {', '.join([running, *onward])}", running)
 
     def _limits(self, spec: Json, sku: Sku) -> Iterator[FieldError]:

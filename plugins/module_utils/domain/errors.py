@@ -23,7 +23,6 @@ CODES: dict[str, tuple[str, bool, str]] = {
         False,
         "Run gitops_repository with upgrade: true, or use the collection that wrote it.",
     ),
-    "tenant-unknown": ("user", False, "Onboard the tenant first (module tenant, playbook onboard_tenant)."),
     "not-built": ("user", False, "This part of the platform is not built yet; the message names what takes its place."),
     "option-invalid": ("user", False, "Correct the options named."),
     "dependency-missing": (
@@ -35,10 +34,12 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "git-auth": ("user", False, "Check the token or key and its rights on the repository."),
     "git-refused": ("user", False, "The remote refused the push; its own words are in the message."),
     "git-raced": ("dependency", True, "Other writers were faster until the deadline; run again."),
+    "git-broken": ("dependency", True, "Git failed on this machine; its own words are in the message (a full disk?)."),
     "kube-unreachable": ("dependency", True, "Check that the PoP's Kubernetes API is up and reachable from here."),
     "kube-auth": ("user", False, "Check the credentials of this kubeconfig context."),
     "kube-refused": ("user", False, "The Kubernetes API refused the request; its own words are in the message."),
     "kube-missing": ("user", False, "The kubeconfig or its context does not exist."),
+    "not-active": ("dependency", True, "Wait until the service is Active (playbook wait_for_service)."),
     "wait-failed": ("dependency", False, "The service failed for good; the last condition says why."),
     "wait-timeout": (
         "dependency",

@@ -22,8 +22,8 @@ ARGOCD_USER = "system:serviceaccount:argocd:argocd-application-controller"
 #: folders that stand beside those of the PoPs
 _TAKEN = ("claims", "retained")
 
-_NAME: Json = {"type": "string"}
-_USERS: Json = {"type": "array", "items": {"type": "string"}}
+_NAME: Json = {"type": "string", "minLength": 1}
+_USERS: Json = {"type": "array", "items": _NAME}
 _NETWORKS: Json = {"type": "array", "items": {"type": "string", "pattern": schema.CIDR}}
 #: The fields of one PoP in platform.yml, and the options that gitops_repository takes for them.
 POP: Json = {
@@ -100,7 +100,7 @@ def parse(document: Any) -> Platform:
         raise InvalidFields("platform-outdated", [FieldError("layout", layout, str(LAYOUT))])
     if isinstance(document.get("pops"), dict):
         # a PoP that is like the defaults in everything has nothing behind its name
-        document = {**document, "pops": {name: data or {} for name, data in document["pops"].items()}}
+        document = {**document, "pops": {name: {} if data is None else data for name, data in document["pops"].items()}}
     errors, rest = _checker().check(document, "")
     errors += _problems(rest.get("pops", {}))
     if errors:

@@ -25,7 +25,8 @@ def protection(pop: Pop) -> list[Json]:
     git_born = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') == 'git'"
     asked = f"object.metadata.?annotations['{_DELETION}'].orValue('')"
     asked_before = f"oldObject.metadata.?annotations['{_DELETION}'].orValue('')"
-    ours = f"request.resource.resource != 'namespaces' || oldObject.metadata.?labels['{GROUP}/tenant'].hasValue()"
+    # by its name: a label can be taken away first
+    ours = "request.resource.resource != 'namespaces' || oldObject.metadata.name.startsWith('tenant-')"
     where = f"oldObject.metadata.?annotations['{GROUP}/path'].orValue('its file in the repository')"
     was_git_born = f"(request.operation == 'UPDATE' && {git_born.format('oldObject')})"
     only_by_file = (

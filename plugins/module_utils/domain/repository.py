@@ -12,7 +12,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog impo
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP, sync_policy
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 
 Json = dict[str, Any]
 
@@ -34,8 +34,30 @@ def base() -> dict[str, list[Json]]:
         paths.base("crds", "serviceclaims.yaml"): [schema.crd()],
         paths.base("policies", "guards.yaml"): policies.guards(),
         paths.base("argocd", "argocd-cm.yaml"): [config_map],
+        paths.base("rbac", "operator-kinds.yaml"): _may_read_operator_kinds("observer", "reader"),
         paths.base("charts", "tenant", "values.yaml"): [{"kinds": allowed_kinds()}],
     }
+
+
+def _may_read_operator_kinds(*accounts: str) -> list[Json]:
+    """The rights that follow from the engines; all others stand in the collection's folder `gitops/rbac`."""
+    api, name = "rbac.authorization.k8s.io", "dbaas-operator-kinds"
+    rules = [
+        {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": ["get", "list", "watch"]}
+        for kind in operator_kinds()
+    ]
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": account, "namespace": "dbaas-system"} for account in accounts
+            ],
+        },
+    ]
 
 
 def allowed_kinds() -> list[Json]:

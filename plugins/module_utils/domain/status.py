@@ -176,13 +176,14 @@ class Unreachable(str):
 Answer = Json | Unreachable | None
 
 
-def combine(home: str, answers: Mapping[str, Answer]) -> Json:
+def combine(home: str, answers: Mapping[str, Answer], operation: str = "") -> Json:
     """The service's status out of what each of its regions answers: a copy, None (no copy there yet) or Unreachable.
 
-    Returns phase (also Unknown), message, regions {name: {phase, message, operation, ready, wanted}}, connection,
-    connectionString, endpoints, conditions and lastOperation (the home region's).
+    operation: the id of the newest commit's operation, where it is known; a region is synced when its copy bears it.
+    Returns phase (also Unknown), message, regions {name: {phase, message, operation, synced, ready, wanted}},
+    connection, connectionString, endpoints, conditions and lastOperation (the home region's).
     """
-    regions = {name: _region_status(answer) for name, answer in answers.items()}
+    regions = {name: _region_status(answer, operation) for name, answer in answers.items()}
     phases = [item["phase"] for item in regions.values()]
     home_copy = answers.get(home)
     status: Json = home_copy.get("status", {}) if isinstance(home_copy, dict) else {}
@@ -205,19 +206,36 @@ def combine(home: str, answers: Mapping[str, Answer]) -> Json:
     }
 
 
-def _region_status(answer: Answer) -> Json:
-    if isinstance(answer, Unreachable):
-        return {"phase": "Unreachable", "message": str(answer), "operation": None, "ready": None, "wanted": None}
-    if answer is None:
-        return {"phase": "Pending", "message": "not synced yet", "operation": None, "ready": 0, "wanted": None}
+def _region_status(answer: Answer, operation: str) -> Json:
+    if not isinstance(answer, dict):
+        phase, message = ("Pending", "not synced yet") if answer is None else ("Unreachable", str(answer))
+        return {
+            "phase": phase,
+            "message": message,
+            "operation": None,
+            "synced": False,
+            "ready": 0 if answer is None else None,
+            "wanted": None,
+        }
     status: Json = answer.get("status", {})
     last: Json = status.get("lastOperation", {})
     ready: Json = next((item for item in status.get("conditions", []) if item["type"] == "Ready"), {})
-    observed = status.get("observedGeneration", 0) >= answer["metadata"].get("generation", 1)
+    bears = annotation(answer, "operation")
+    synced = bears == operation if operation else True
+    # a change of annotations alone leaves the generation as it is
+    observed = (
+        status.get("observedGeneration", 0) >= answer["metadata"].get("generation", 1) and last.get("id") == bears
+    )
+    phase, message = status.get("phase", "Pending"), ready.get("message", "")
+    if not observed:
+        phase, message = "Updating" if status else "Pending", "not observed yet"
+    if not synced:
+        phase, message = "Updating", "the newest commit is not synced yet"
     return {
-        "phase": status.get("phase", "Pending") if observed else "Updating" if status else "Pending",
-        "message": ready.get("message", "") if observed else "not observed yet",
-        "operation": annotation(answer, "operation") or None,
+        "phase": phase,
+        "message": message,
+        "operation": bears or None,
+        "synced": synced,
         "ready": last.get("ready", 0),
         "wanted": last.get("wanted"),
     }

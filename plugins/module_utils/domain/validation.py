@@ -50,18 +50,20 @@ class Checker:
         errors: list[FieldError] = []
         rest = copy.deepcopy(document)
         for error in found:
-            for path, wrong in self._explain(error, source):
+            for path, wrong in self._explain(error, _path(document, error.instance_path), source):
                 errors.append(wrong)
                 rest = _without(rest, path)
         return errors, rest
 
-    def _explain(self, error: Any, source: str) -> Iterator[tuple[Path, FieldError]]:
+    def _explain(self, error: Any, path: Path, source: str) -> Iterator[tuple[Path, FieldError]]:
         name, value, given = error.kind.name, error.kind.value, error.instance
-        path = list(error.instance_path)
         if name == "required":
             yield [*path, value], FieldError(_dotted([*path, value]), None, "this field is required", source=source)
         elif name == "additionalProperties":
-            fields = list(_at(self._schema, path)["properties"])
+            schema: Any = self._schema
+            for part in list(error.schema_path)[:-1]:
+                schema = schema[part]
+            fields = list(schema["properties"])
             for field in value:
                 # the name, not the value: what stands in an unknown field may be a secret that has no place here
                 wrong = FieldError(
@@ -102,15 +104,18 @@ def _closed(schema: Json) -> Json:
     return closed
 
 
-def _at(schema: Json, path: Path) -> Json:
-    """The part of the schema that describes what stands at this path of a document."""
-    for part in path:
-        properties: Json = schema.get("properties", {})
-        if part in properties:
-            schema = properties[str(part)]
+def _path(document: Any, found: Iterable[str | int]) -> Path:
+    """The path as the document has it: the validator tells a key of digits as a number."""
+    path: list[str | int] = []
+    for part in found:
+        if isinstance(document, dict) and str(part) in document:
+            path.append(str(part))
+        elif isinstance(document, list) and isinstance(part, int):
+            path.append(part)
         else:
-            schema = schema["items" if isinstance(part, int) else "additionalProperties"]
-    return schema
+            break  # it leaves an empty key out
+        document = document[path[-1]]
+    return path
 
 
 def _without(document: Any, path: Path) -> Any:
@@ -145,6 +150,7 @@ def _words(name: str, value: Any, given: Any) -> tuple[str, object]:
     if name == "type":
         return _TYPES[value[0]], None
     return {
+        "minLength": f"at least {value} characters",
         "maxLength": f"at most {value} characters",
         "minItems": f"at least {value} entries",
         "maxItems": f"at most {value} entries",

@@ -45,7 +45,11 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
     wanted = _document(run)
     parsed = platform.parse(wanted)
     stands = snapshot.read([paths.PLATFORM]).get(paths.PLATFORM)
-    before: Json = documents.load_all(stands, paths.PLATFORM)[0] if stands else {}
+    before: Json = {}
+    if stands is not None:
+        before = next(iter(documents.load_all(stands, paths.PLATFORM)), {})
+        # what another layout means is not known here, so it is not written over
+        platform.parse(before)
     if gone := [name for name in before.get("pops", {}) if name not in parsed.pops]:
         words = f"all that the platform has, {', '.join(gone)} too: giving up a point of presence is not built yet"
         raise InvalidFields("option-invalid", [FieldError("pops", list(parsed.pops), words)])
@@ -53,26 +57,29 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
         paths.PLATFORM: documents.dump_all([wanted]).encode(),
         paths.NO_TENANTS: b"",
     }
-    # a newer collection changes what runs only when it is told to
+    # a newer collection changes what runs only when it is told to, also when something else is changed
     renew = not before or run.options.get("upgrade")
     if renew:
         files |= _base(run)
-    catalog = base.catalog_of(run.options["shipped"]["catalog"])
+        catalog = base.catalog_of(run.options["shipped"]["catalog"])
+    else:
+        catalog = base.kept(snapshot)[0]
+    moved = [before.get(part) != wanted[part] for part in ("repoURL", "branch")]
     for pop in parsed.pops.values():
-        for path, items in content.overlay(pop, parsed, catalog).items():
-            if renew or before != wanted:
+        if renew or any(moved) or (before["pops"].get(pop.name) or {}) != wanted["pops"][pop.name]:
+            for path, items in content.overlay(pop, parsed, catalog).items():
                 files[path] = documents.dump_all(items).encode()
     roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}
     return Change(files, "Set up the platform\n", base.author(run), roots)
 
 
 def _document(run: Run) -> Json:
-    pops = {item["name"]: _pop(item) for item in run.options["pops"]}
+    names = [item["name"] for item in run.options["pops"]]
+    if twice := [(number, name) for number, name in enumerate(names) if name in names[:number]]:
+        errors = [FieldError(f"pops[{number}].name", name, "each point of presence once") for number, name in twice]
+        raise InvalidFields("option-invalid", errors)
+    pops = {item["name"]: to_fields(platform.POP, item) for item in run.options["pops"]}
     return platform.document(run.text("repo_url") or run.text("repository"), run.text("branch") or "main", pops)
-
-
-def _pop(item: Json) -> Json:
-    return to_fields(platform.POP, item)
 
 
 def _base(run: Run) -> dict[str, bytes]:

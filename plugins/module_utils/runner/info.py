@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import 
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.wait import Wanted
 
 Json = dict[str, Any]
+
+_OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
 
 
 def run(run: Run) -> Json:
@@ -48,7 +51,7 @@ def run_wait(run: Run) -> Json:
 def connection(run: Run) -> Json:
     """How to connect to one service, the values of its Secret included; for those who may read it.
 
-    Returns host, port, tls, connection_string, region, the Secret's text values by key, and the names of the TLS Secrets.
+    Returns host, port, tls, connection_string, region, the Secret's values by key, and the names of the TLS Secrets.
     """
     services, clusters = find(run)
     item = services[0]
@@ -56,11 +59,11 @@ def connection(run: Run) -> Json:
     known: Json | None = state["connection"]
     label = f"{item.tenant}/{item.name}"
     if not known:
-        raise DbaasError("wait-timeout", f"{label} is {state['phase']}: it has no connection yet ({state['message']})")
+        raise DbaasError("not-active", f"{label} is {state['phase']}: it has no connection yet ({state['message']})")
     name = known["secretRef"]["name"]
     secret = clusters[item.home].get(SECRET, paths.namespace(item.tenant), name)
     if secret is None:
-        raise DbaasError("wait-timeout", f"{label}: Secret {paths.namespace(item.tenant)}/{name} is not there yet")
+        raise DbaasError("not-active", f"{label}: Secret {paths.namespace(item.tenant)}/{name} is not there yet")
     return {
         **{key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()},
         "host": known["host"],
@@ -76,14 +79,15 @@ def connection(run: Run) -> Json:
 def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
     """The services that the options name, and a client per PoP.
 
-    With a repository the claims in it say which services there are; without one the copies do that the PoPs answer with.
+    With a repository the claims in it say which services there are; without one the copies that the PoPs answer with.
     """
     tenant, names = run.text("tenant"), list(run.options.get("names") or [])
     if run.text("repository"):
         with base.repository(run) as repository:
             snapshot = repository.fetch()
             _catalog, platform = base.kept(snapshot)
-            return _from_git(snapshot, tenant, names, run.options.get("operations") or {}), base.clusters(run, platform)
+            found = _from_git(snapshot, platform, tenant, names, run.options.get("operations") or {})
+            return found, base.clusters(run, platform)
     _catalog, platform = base.stated(run)
     known = contexts(run.text("kubeconfig") or None)
     here = Platform(
@@ -98,7 +102,9 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
     return _from_copies(clusters, tenant, names), clusters
 
 
-def _from_git(snapshot: Snapshot, tenant: str, names: list[str], operations: Mapping[str, str]) -> list[Wanted]:
+def _from_git(
+    snapshot: Snapshot, platform: Platform, tenant: str, names: list[str], operations: Mapping[str, str]
+) -> list[Wanted]:
     prefix = paths.claims(tenant)
     there = {
         path.removeprefix(prefix).removesuffix(".yaml"): path for path in snapshot.blobs if path.startswith(prefix)
@@ -110,13 +116,16 @@ def _from_git(snapshot: Snapshot, tenant: str, names: list[str], operations: Map
             "claim-invalid", [FieldError("names", name, words, nearest(name, there)) for name in missing]
         )
     wanted = {name: there[name] for name in names or sorted(there)}
-    files = snapshot.read(wanted.values())
+    derived = [paths.service(tenant, pop, name) for name in wanted for pop in platform.pops]
+    files = snapshot.read([*wanted.values(), *derived])
     services = []
     for name, path in wanted.items():
         spec = documents.load_all(files[path], path)[0]["spec"]
         home = spec["region"]
         regions = [home, *(region for region in spec.get("replication", {}).get("regions", []) if region != home)]
-        services.append(Wanted(tenant, name, home, tuple(regions), operations.get(name, "")))
+        newest = _OPERATION.search(files.get(paths.service(tenant, home, name), b""))
+        operation = operations.get(name) or (newest[1].decode() if newest else "")
+        services.append(Wanted(tenant, name, home, tuple(regions), operation))
     return services
 
 
@@ -142,7 +151,7 @@ def _from_copies(clusters: Mapping[str, Cluster], tenant: str, names: Iterable[s
 
 
 def _described(item: Wanted, found: Mapping[str, Any]) -> Json:
-    state = combine(item.home, found)
+    state = combine(item.home, found, item.operation)
     spec: Json = next((answer["spec"] for answer in found.values() if isinstance(answer, dict)), {})
     return {
         "tenant": item.tenant,

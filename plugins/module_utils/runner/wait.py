@@ -88,27 +88,12 @@ def until_ready(
     told: dict[tuple[str, ...], str] = {}
     while True:
         found = answers(services, clusters)
-        states = [
-            (item, combine(item.home, _of_operation(found[item.tenant, item.name], item.operation)))
-            for item in services
-        ]
+        states = [(item, combine(item.home, found[item.tenant, item.name], item.operation)) for item in services]
         _tell(states, told, progress)
         phases = {state["phase"] for _item, state in states}
         if phases == {"Active"} or "Failed" in phases or time.monotonic() >= end:
             return [_outcome(item, state) for item, state in states]
         time.sleep(_PAUSE)
-
-
-def _of_operation(found: Mapping[str, Answer], operation: str) -> dict[str, Answer]:
-    # a copy of an earlier operation is not the one that is waited for
-    return {
-        region: None if operation and isinstance(answer, dict) and _operation(answer) != operation else answer
-        for region, answer in found.items()
-    }
-
-
-def _operation(copy: Json) -> str:
-    return str(copy["metadata"].get("annotations", {}).get("dbaas.example.com/operation", ""))
 
 
 def _tell(
@@ -147,7 +132,7 @@ def _step(region: Json) -> tuple[str, str]:
         return "ready", f"ready, {region['ready']} of {region['wanted']} nodes"
     if phase == "Unreachable":
         return "unreachable", f"unreachable: {region['message']}"
-    if region["operation"] is None:
+    if not region["synced"]:
         return "committed", "committed, waiting for Argo CD"
     if phase == "Pending":
         return "synced", "synced"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Cluster:
         return {}
 
     @property
-    def refreshed(self) -> list[str]:
+    def refreshed(self) -> Sequence[str]:
         names = sorted(name for name, body in self.patches if body == REFRESH)
         self.patches = [patch for patch in self.patches if patch[1] != REFRESH]
         return names

@@ -69,7 +69,9 @@ class Fake:
 
     def list(self, *_arguments: Any) -> tuple[list[Obj], str]:
         self.listed += 1
-        answer = self.script.pop(0) if self.script else threading.Event().wait()
+        if not self.script:
+            threading.Event().wait()
+        answer: Any = self.script.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer, "5"

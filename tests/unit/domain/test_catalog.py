@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import CHANNELS, Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+
+from tests.unit.domain import shipped
+
+Json = dict[str, Any]
+
+
+def test_what_is_shipped_is_a_catalog() -> None:
+    catalog = shipped.catalog()
+    assert list(catalog.skus) == ["scy-ring-3", "scy-ring-5", "scy-ring-9"]
+    assert list(catalog.plans) == list(schema.PLANS)
+    assert set(catalog.engines) == set(ENGINES) <= set(schema.ENGINES)
+
+
+def test_regions_are_those_of_the_platform() -> None:
+    assert set(shipped.platform().pops) == set(shipped.catalog().regions)
+    domains = [pop.cluster_domain for pop in shipped.platform().pops.values()]
+    assert len(set(domains)) == len(domains)
+
+
+@pytest.mark.parametrize("region", shipped.catalog().regions)
+def test_a_region_has_what_a_ring_needs(region: str) -> None:
+    data = shipped.catalog().regions[region]
+    assert schema.is_label(region, 20)
+    assert len(data["zones"]) >= 3
+    assert all(zone.startswith(f"{region}-") for zone in data["zones"])
+    assert data["storageClasses"]
+    longest = data["backups"].replace("{tenant}", "t" * 40).removeprefix("s3://")
+    assert data["backups"].startswith("s3://")
+    assert len(longest) <= 63
+
+
+@pytest.mark.parametrize("region", shipped.catalog().regions)
+@pytest.mark.parametrize(
+    ("sku", "plan"), [(sku.name, plan) for sku in shipped.catalog().skus.values() for plan in sku.plans]
+)
+def test_every_sku_can_be_had_everywhere(region: str, sku: str, plan: str) -> None:
+    regions = [region, *(each for each in shipped.catalog().regions if each != region)]
+    spec = {
+        "sku": sku,
+        "plan": plan,
+        "region": region,
+        "replication": {"regions": regions[: 2 if plan == "global" else 1]},
+    }
+    claim = shipped.admitted(spec)
+    limits = shipped.catalog().plans[plan]["price"]
+    assert limits["min"] <= claim.price <= limits.get("max", claim.price)
+
+
+@pytest.mark.parametrize("engine", shipped.catalog().engines)
+def test_versions_lead_to_the_default(engine: str) -> None:
+    versions, default = shipped.catalog().engines[engine]["versions"], shipped.catalog().default_version(engine)
+    assert versions[default]["channel"] == "supported"
+    assert all(data["channel"] in CHANNELS for data in versions.values())
+    assert all(default in (name, *data.get("upgradesTo", [])) for name, data in versions.items())
+
+
+@pytest.mark.parametrize("engine", shipped.catalog().engines)
+def test_each_plan_of_an_engine_chooses_a_sku(engine: str) -> None:
+    for plan in shipped.catalog().engines[engine]["topologies"]:
+        sku = shipped.catalog().choose(engine, plan)
+        assert sku is not None
+        assert plan in sku.data["defaultFor"]
+
+
+def test_ring_n_has_n_nodes() -> None:
+    for name, sku in shipped.catalog().skus.items():
+        assert sku.data["resources"]["node"]["replicas"] == int(name.rsplit("-", 1)[-1])
+        assert quantity.size(sku.data["storage"]["max"]) == quantity.size("10Ti")
+
+
+def test_choosing_falls_back_to_any_that_fits() -> None:
+    offered = shipped.changed_catalog({"skus/scy-ring-9/defaultFor": None})
+    sku = offered.choose("scylla", "global")
+    assert sku is not None
+    assert sku.name == "scy-ring-3"
+    assert offered.choose("scylla", "shared") is None
+    assert offered.choose("mongodb", "clustered") is None
+
+
+def test_topologies() -> None:
+    catalog = shipped.catalog()
+    assert catalog.topology("scylla", "dedicated", 1) == "single"
+    assert catalog.topology("scylla", "clustered", 2) == "stretched"
+    assert catalog.topology("scylla", "global", 3) == "active-active"
+    assert catalog.topology("scylla", "global", 1) == {"refused": "the global plan is for two regions or more"}
+    assert catalog.topology("scylla", "shared", 1) == {"refused": "scylla has no shared plan for that"}
+
+
+def test_the_revision_changes_with_the_data_alone() -> None:
+    again = catalogs.load(reversed(shipped.sections()))
+    assert again.revision == shipped.catalog().revision
+    assert len(again.revision) == 12
+    assert shipped.changed_catalog({"skus/scy-ring-3/price/dedicated": 901}).revision != again.revision
+
+
+def test_data_loads_again() -> None:
+    data = shipped.catalog().data()
+    again = catalogs.load([data])
+    assert isinstance(again, Catalog)
+    assert again.data() == data
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "allowed"),
+    [
+        ({"skus/scy-ring-3/engine": "scyla"}, "skus.scy-ring-3.engine", "one of scylla"),
+        ({"skus/scy-ring-3/plans": ["tiny"]}, "skus.scy-ring-3.plans", "one of shared, dedicated, clustered, global"),
+        ({"skus/scy-ring-3/price/dedicated": None}, "skus.scy-ring-3.price.dedicated", "a price for each plan of the SKU"),
+        ({"skus/scy-ring-3/price/dedicated": "cheap"}, "skus.scy-ring-3.price.dedicated", "a number"),
+        ({"skus/scy-ring-3/storage": None}, "skus.scy-ring-3.storage", "this field is required"),
+        ({"skus/scy-ring-3/storage/min": "1Ti"}, "skus.scy-ring-3.storage.default", "1Ti to 10Ti"),
+        ({"skus/scy-ring-3/storage/min": "1TB"}, "skus.scy-ring-3.storage.min", "a size such as 100Gi or 2Ti"),
+        (
+            {"skus/scy-ring-3/resources": {"node": {"replicas": 3}}},
+            "skus.scy-ring-3.resources.node.cpu",
+            "this field is required",
+        ),
+        ({"skus/scy-ring-3/resources/node/cpu/max": "3"}, "skus.scy-ring-3.resources.node.cpu.default", "2 to 3"),
+        ({"skus/scy-ring-3/replicationFactor/default": 5}, "skus.scy-ring-3.replicationFactor.default", "one of those allowed"),
+        ({"skus/scy-ring-5/defaultFor": ["dedicated"]}, "skus.scy-ring-5.defaultFor", "one of clustered, global"),
+        (
+            {"engines/scylla/versions/2026.1.0/channel": "old"},
+            "engines.scylla.versions.2026.1.0.channel",
+            "one of preview, supported, deprecated, expired",
+        ),
+        (
+            {"engines/scylla/versions/2026.1.0/channel": "expired"},
+            "engines.scylla.versions.2026.1.0.channel",
+            "for the default version another channel",
+        ),
+        ({"engines/scylla/versions/2026.1.0/default": False}, "engines.scylla.versions", "one default version"),
+        ({"engines/scylla/versions/2025.4.0/default": True}, "engines.scylla.versions", "one default version"),
+        (
+            {"engines/scylla/versions/2025.4.0/upgradesTo": ["9.9"]},
+            "engines.scylla.versions.2025.4.0.upgradesTo",
+            "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2",
+        ),
+        ({"regions/lagos/zones": []}, "regions.lagos.zones", "at least 1 entries"),
+        ({"regions/lagos/zones": ["a", "a"]}, "regions.lagos.zones", "each entry once"),
+        ({"regions/lagos/storageClasses": None}, "regions.lagos.storageClasses", "this field is required"),
+        ({"plans/shared/sla": None}, "plans.shared.sla", "this field is required"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(change: Json, path: str, allowed: str) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        shipped.changed_catalog(change)
+    assert caught.value.code == "catalog-invalid"
+    assert (path, allowed) in [(error.path, error.allowed) for error in caught.value.errors]
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], "x", {"skus": []}, {"colours": {}}, {"skus": {"a": None}}, {"skus": None}]
+)
+def test_files_that_are_no_catalog(document: Any) -> None:
+    with pytest.raises(InvalidFields, match="catalog-invalid"):
+        catalogs.load([*copy.deepcopy(shipped.sections()), document])
+
+
+def test_a_name_that_is_there_twice() -> None:
+    with pytest.raises(InvalidFields) as caught:
+        catalogs.load([*shipped.sections(), {"regions": shipped.catalog().regions}])
+    assert [error.path for error in caught.value.errors] == [f"regions.{name}" for name in shipped.catalog().regions]

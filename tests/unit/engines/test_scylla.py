@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import policies
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, NAMESPACE, SECRET
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla import CLUSTER, Scylla, racks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.domain import shipped
+from tests.unit.domain.shipped import SMALL, WIDE, admitted, only, rendered
+
+Json = dict[str, Any]
+
+ENGINE = Scylla()
+
+
+def cluster(spec: Json, region: str = "lagos") -> Json:
+    found = only(rendered(spec)[region], "ScyllaCluster")["spec"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_paths_of_kinds() -> None:
+    assert CLUSTER.path("tenant-1", "ring") == "/apis/scylla.scylladb.com/v1/namespaces/tenant-1/scyllaclusters/ring"
+    assert CLAIM.path() == "/apis/dbaas.example.com/v1alpha1/serviceclaims"
+    assert SECRET.path("a") == "/api/v1/namespaces/a/secrets"
+    assert NAMESPACE.path("ignored", "a") == "/api/v1/namespaces/a"
+    assert (SECRET.api_version, CLUSTER.api_version) == ("v1", "scylla.scylladb.com/v1")
+    assert operator_kinds() == (CLUSTER,)
+    assert ENGINES["scylla"].name == "scylla"
+
+
+@given(
+    st.integers(1, 100),
+    st.lists(st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True), min_size=1, max_size=6, unique=True),
+    st.booleans(),
+)
+def test_racks_are_as_even_as_can_be(nodes: int, letters: list[str], multi_az: bool) -> None:
+    zones = [f"lagos-{letter}" for letter in letters]
+    ring = racks("lagos", nodes, zones, multi_az)
+    members = [count for _rack, _zone, count in ring]
+    assert sum(members) == nodes
+    assert max(members) - min(members) <= 1
+    assert min(members) >= 1
+    assert len(ring) == (min(nodes, len(zones)) if multi_az else 1)
+    assert [zone for _rack, zone, _count in ring] == zones[: len(ring)]
+    assert len({rack for rack, *_rest in ring}) == len(ring)
+
+
+def test_racks_of_zones_that_do_not_bear_the_regions_name() -> None:
+    assert racks("lagos", 3, ["x-1-a", "x-2-a"], True) == [("x-1-a", "x-1-a", 2), ("x-2-a", "x-2-a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("sku", "members"), [("scy-ring-3", [1, 1, 1]), ("scy-ring-5", [2, 2, 1]), ("scy-ring-9", [3, 3, 3])]
+)
+def test_ring_n_has_n_nodes_in_each_datacenter(sku: str, members: list[int]) -> None:
+    regions = rendered({**WIDE, "sku": sku})
+    for region, items in regions.items():
+        ring = only(items, "ScyllaCluster")["spec"]["datacenter"]["racks"]
+        assert [rack["members"] for rack in ring] == members
+        assert [rack["name"] for rack in ring] == ["a", "b", "c"]
+        zones = [
+            expression["values"]
+            for rack in ring
+            for term in rack["placement"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+                "nodeSelectorTerms"
+            ]
+            for expression in term["matchExpressions"]
+            if expression["key"] == "topology.kubernetes.io/zone"
+        ]
+        assert zones == [[f"{region}-{letter}"] for letter in "abc"]
+
+
+def test_one_zone_where_multi_az_is_off() -> None:
+    (rack,) = cluster({**SMALL, "highAvailability": {"multiAZ": False}})["datacenter"]["racks"]
+    assert (rack["name"], rack["members"]) == ("a", 3)
+
+
+def test_only_other_datacenters_name_seeds() -> None:
+    assert "externalSeeds" not in cluster(WIDE)
+    assert cluster(WIDE, "johannesburg")["externalSeeds"] == [
+        f"ring-lagos-{rack}-0.tenant-123.svc.lagos.dbaas.internal" for rack in "abc"
+    ]
+
+
+def test_seeds_are_named_by_the_zones_of_the_home_region() -> None:
+    offered = shipped.changed_catalog({"regions/lagos/zones": ["lagos-1", "lagos-2", "lagos-3"]})
+    objects = render(admitted(WIDE, offered=offered), offered, shipped.platform(), shipped.STAMP)["johannesburg"]
+    seeds = only(objects, "ScyllaCluster")["spec"]["externalSeeds"]
+    assert [seed.split(".")[0] for seed in seeds] == ["ring-lagos-1-0", "ring-lagos-2-0", "ring-lagos-3-0"]
+
+
+def test_nodes_have_cpus_of_their_own() -> None:
+    for rack in cluster(SMALL)["datacenter"]["racks"]:
+        assert rack["resources"]["requests"] == rack["resources"]["limits"] == {"cpu": "4", "memory": "16Gi"}
+        assert rack["agentResources"]["requests"] == rack["agentResources"]["limits"]
+
+
+def test_addresses_let_a_region_be_added_later() -> None:
+    expose = {
+        "nodeService": {"type": "Headless"},
+        "broadcastOptions": {"nodes": {"type": "PodIP"}, "clients": {"type": "PodIP"}},
+    }
+    assert cluster(SMALL)["exposeOptions"] == cluster(WIDE, "johannesburg")["exposeOptions"] == expose
+
+
+def test_one_datacenter_repairs_the_whole_ring() -> None:
+    assert cluster(WIDE)["repairs"] == [{"name": "weekly", "cron": "0 4 * * 6"}]
+    assert "repairs" not in cluster(WIDE, "johannesburg")
+
+
+def test_backups_can_be_off() -> None:
+    assert "backups" not in cluster({**SMALL, "backup": {"enabled": False}})
+
+
+def test_the_secrets_that_the_cluster_names_are_made() -> None:
+    named = {rack["scyllaAgentConfig"] for rack in cluster(SMALL)["datacenter"]["racks"]}
+    needs = {need.name: need for need in ENGINE.secrets("ring")}
+    # the operator waits for ever for an agent's configuration that is named and not there
+    assert named == {"ring-agent-config"}
+    assert needs["ring-agent-config"].fields == {"scylla-manager-agent.yaml": "auth_token: {password}\n"}
+    assert set(needs) == {"ring-agent-config", "ring-credentials"}
+
+
+def test_the_config_map_that_the_cluster_names_is_rendered() -> None:
+    config = only(rendered(SMALL)["lagos"], "ConfigMap")
+    assert {rack["scyllaConfig"] for rack in cluster(SMALL)["datacenter"]["racks"]} == {config["metadata"]["name"]}
+    assert "PasswordAuthenticator" in config["data"]["scylla.yaml"]
+
+
+def test_where_clients_connect() -> None:
+    to = ENGINE.connection("ring", "tenant-123", "lagos.internal")
+    assert (to.scheme, to.host, to.port, to.tls) == ("cql", "ring-client.tenant-123.svc.lagos.internal", 9142, True)
+    assert (to.secret, to.ca_secret) == ("ring-credentials", "ring-local-serving-ca")
+    assert to.client_certificate_secret == "ring-local-user-admin"
+
+
+# --- observe -------------------------------------------------------------------------------------------------------
+
+SPEC = admitted(SMALL).spec
+
+
+def observed(status: Json, spec: Json = SPEC) -> Any:
+    item = only(rendered(SMALL)["lagos"], "ScyllaCluster")
+    item["metadata"]["generation"] = 2
+    return ENGINE.observe(spec, [{**item, "status": status}])
+
+
+def conditions(available: str, progressing: str, degraded: str, **messages: str) -> list[Json]:
+    values = {"Available": available, "Progressing": progressing, "Degraded": degraded}
+    return [{"type": kind, "status": value, "message": messages.get(kind, "")} for kind, value in values.items()]
+
+
+READY = {
+    "observedGeneration": 2,
+    "readyMembers": 3,
+    "conditions": conditions("True", "False", "False"),
+    "backups": [{"name": "scheduled", "id": "x"}],
+}
+
+
+def test_an_operator_that_has_said_nothing() -> None:
+    seen = observed({})
+    assert (seen.ready, seen.wanted, seen.current, seen.error) == (0, 3, False, "")
+    assert seen.backup == ("Unknown", "NotRegistered", "ScyllaDB Manager has not taken the task yet.")
+
+
+def test_a_ring_that_is_ready() -> None:
+    seen = observed(READY)
+    assert (seen.ready, seen.wanted, seen.current, seen.error, seen.terminal) == (3, 3, True, "", False)
+    assert seen.backup == ("True", "Scheduled", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"observedGeneration": 1},
+        {"conditions": conditions("True", "True", "False")},
+        {"conditions": conditions("False", "False", "False")},
+        {"conditions": []},
+    ],
+)
+def test_a_ring_that_is_not_done(change: Json) -> None:
+    assert not observed({**READY, **change}).current
+
+
+def test_errors_and_messages_are_the_operators() -> None:
+    seen = observed(
+        {**READY, "conditions": conditions("True", "True", "True", Degraded="no disk", Progressing="rack b")}
+    )
+    assert (seen.error, seen.message) == ("no disk", "rack b")
+    silent = [{"type": "Degraded", "status": "True", "reason": "Broken"}]
+    assert observed({**READY, "conditions": silent}).error == "Broken"
+    assert observed({**READY, "conditions": [{"type": "Degraded", "status": "True"}]}).error == "Degraded"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ([], ("Unknown", "NotRegistered")),
+        ([{"name": "other", "id": "x"}], ("Unknown", "NotRegistered")),
+        ([{"name": "scheduled"}], ("Unknown", "NotRegistered")),
+        ([{"name": "scheduled", "id": "x", "error": "no bucket"}], ("False", "TaskFailed")),
+    ],
+)
+def test_backups_as_scylla_manager_says(tasks: list[Json], expected: tuple[str, str]) -> None:
+    assert observed({**READY, "backups": tasks}).backup[:2] == expected
+    off = {**SPEC, "backup": {"enabled": False}}
+    assert observed({**READY, "backups": tasks}, off).backup[:2] == ("False", "Disabled")
+
+
+# --- guards --------------------------------------------------------------------------------------------------------
+
+
+def test_guards_are_balanced_and_say_what_is_wrong() -> None:
+    rules = ENGINE.guards()[CLUSTER]
+    assert len({rule.message for rule in rules}) == len(rules)
+    for rule in rules:
+        assert rule.message.startswith("spec.")
+        assert all(rule.expression.count(a) == rule.expression.count(b) for a, b in ("()", "[]", "{}"))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "spec.version",
+        "spec.datacenter.name",
+        "spec.datacenter.racks",
+        "spec.repairs",
+        "spec.backups",
+        "spec.genericUpgrade.failureStrategy",
+        "spec.dnsDomains",
+        "spec.exposeOptions.nodeService.type",
+        "spec.exposeOptions.broadcastOptions.clients.type",
+        "spec.exposeOptions.broadcastOptions.nodes.type",
+        "spec.alternator",
+        "spec.minReadySeconds",
+        "spec.minTerminationGracePeriodSeconds",
+    ],
+)
+def test_guards_name_every_field_that_the_webhook_looks_at(field: str) -> None:
+    assert any(rule.message.startswith(field) for rule in ENGINE.guards()[CLUSTER])
+
+
+def test_update_rules_let_a_creation_through() -> None:
+    immutable = [rule for rule in ENGINE.guards()[CLUSTER] if "oldObject." in rule.expression]
+    assert len(immutable) == 6
+    assert all(rule.expression.startswith("oldObject == null || ") for rule in immutable)
+
+
+def test_health_is_keyed_as_argo_cd_wants_it() -> None:
+    (key,) = ENGINE.health
+    assert key == "scylla.scylladb.com_ScyllaCluster"
+    assert {policy["kind"] for policy in policies.guards()} == {
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
