@@ -215,7 +215,7 @@ def test_stopped_stays_stopped_until_started(lab: Lab) -> None:
 def test_kubeconfigs_hold_one_context_per_pop(lab: Lab) -> None:
     from kubernetes import client, config
 
-    contexts, _ = config.list_kube_config_contexts(str(lab.kubeconfig("reader")))  # type: ignore[no-untyped-call]
+    contexts, _active = config.list_kube_config_contexts(str(lab.kubeconfig("reader")))  # type: ignore[no-untyped-call]
     assert [context["name"] for context in contexts] == [POP]
     with config.new_client_from_config(str(lab.kubeconfig()), context=POP) as api:  # type: ignore[no-untyped-call]
         assert client.VersionApi(api).get_code().git_version == "v1.33.13"

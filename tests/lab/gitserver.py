@@ -70,9 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def user(self) -> str | None:
-        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        scheme, _space, encoded = self.headers.get("Authorization", "").partition(" ")
         try:
-            name, _, token = base64.b64decode(encoded).decode().partition(":")
+            name, _colon, token = base64.b64decode(encoded).decode().partition(":")
         except ValueError:
             return None
         known = self.users.get(name)
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         user = self.user()
         if user is None:
             return self.refuse(401, "a user and a token are wanted\n")
-        path, _, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
         if "git-receive-pack" in self.path and not self.users[user]["write"]:
             return self.refuse(403, "this user may only read\n")
         environment = {
@@ -139,12 +139,12 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, stdout: BinaryIO) -> None:
         status, headers = 200, []
         while line := stdout.readline().strip():
-            name, _, value = line.decode().partition(": ")
+            name, _colon, value = line.decode().partition(": ")
             if name.lower() == "status":
                 status = int(value.split()[0])
             else:
                 headers.append((name, value))
-        sized = any(name.lower() == "content-length" for name, _ in headers)
+        sized = any(name.lower() == "content-length" for name, _value in headers)
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)

@@ -316,7 +316,7 @@ def _remember(state: Path, pops: Sequence[str]) -> dict[str, Any]:
 
 
 def _free_port(taken: set[int]) -> int:
-    for _ in range(1000):
+    for _attempt in range(1000):
         port = random.randint(FIRST_PORT, LAST_PORT)  # noqa: S311
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

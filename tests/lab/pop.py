@@ -77,9 +77,9 @@ def kubeconfig(user: str, pops: Mapping[str, tuple[str, str]], ca: bytes) -> Obj
         "current-context": next(iter(pops)),
         "clusters": [
             {"name": pop, "cluster": {"server": server, "certificate-authority-data": authority}}
-            for pop, (server, _) in pops.items()
+            for pop, (server, _token) in pops.items()
         ],
-        "users": [{"name": f"{user}@{pop}", "user": {"token": token}} for pop, (_, token) in pops.items()],
+        "users": [{"name": f"{user}@{pop}", "user": {"token": token}} for pop, (_server, token) in pops.items()],
         "contexts": [{"name": pop, "context": {"cluster": pop, "user": f"{user}@{pop}"}} for pop in pops],
     }
 
@@ -335,7 +335,7 @@ def stages(delay: float) -> list[Obj]:
     """kwok's Stages, a file per operator kind. `delay`: seconds from a new generation to ready, shared by the steps."""
     found: list[Obj] = []
     for path in sorted((HERE / "stages").glob("*.yaml")):
-        steps = [stage for stage in yaml.safe_load_all(path.read_text()) if stage]
+        steps = yaml.safe_load(path.read_text())["items"]
         for stage in steps:
             stage["spec"]["delay"] = {"durationMilliseconds": round(delay * 1000 / len(steps))}
         found += steps
@@ -379,7 +379,7 @@ def secret(namespace: str, name: str, data: Mapping[str, str | bytes], labels: M
 
 def _grant(name: str, rules: list[Obj], user: str) -> list[Obj]:
     version = "rbac.authorization.k8s.io/v1"
-    _, _, namespace, account = USERS[user].split(":")
+    _system, _kind, namespace, account = USERS[user].split(":")
     return [
         _named("ClusterRole", name, version, rules=rules),
         _named(

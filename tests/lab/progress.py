@@ -23,13 +23,13 @@ class Task:
     title: str
     started: float = field(default_factory=time.monotonic)
     failure: str = ""
-    bar: TaskID | None = None
+    line: TaskID | None = None
     told: float = field(default_factory=time.monotonic)
 
     def update(self, done: int, total: int) -> None:
         """How much of it is done, in whatever unit; a total of 0 is not known."""
-        if self.display.bars is not None and self.bar is not None:
-            self.display.bars.update(self.bar, completed=done, total=total or None)
+        if self.display.bars is not None and self.line is not None:
+            self.display.bars.update(self.line, completed=done, total=total or None)
         elif time.monotonic() - self.told > PAUSE and total:
             self.told = time.monotonic()
             self.display.say(f"  {self.title}: {min(100, 100 * done // total)} %, {self.seconds():.0f} s")
@@ -69,14 +69,14 @@ class Progress:
     def task(self, title: str) -> Iterator[Task]:
         task = Task(self, title)
         if self.bars is not None:
-            task.bar = self.bars.add_task(title, total=None)
+            task.line = self.bars.add_task(title, total=None)
         try:
             yield task
         except BaseException:
             task.failure = task.failure or "failed"
             raise
         finally:
-            if self.bars is not None and task.bar is not None:
-                self.bars.remove_task(task.bar)
+            if self.bars is not None and task.line is not None:
+                self.bars.remove_task(task.line)
             mark = f"- {task.failure}" if task.failure else f"({task.seconds():.1f} s)"
             self.say(f"  {title} {mark}")

@@ -170,7 +170,7 @@ class GitRepository:
 
         author: "name" or "name <mail>". The committer is the platform; both times are now.
         """
-        name, _, mail = author.partition("<")
+        name, _bracket, mail = author.partition("<")
         author = f"{_ident(name) or COMMITTER} <{_ident(mail) or MAIL}>"
         when = f"{int(time.time())} +0000"
         text = message.encode()
@@ -448,7 +448,7 @@ def _quoted(path: str) -> bytes:
 
 
 def _split(path: str) -> tuple[str, str]:
-    parent, _, name = path.strip("/").rpartition("/")
+    parent, _slash, name = path.strip("/").rpartition("/")
     return parent, name
 
 

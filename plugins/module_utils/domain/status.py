@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
@@ -173,7 +173,7 @@ class Unreachable(str):
     """In place of a copy: the PoP does not answer, and why."""
 
 
-Answer = Json | Unreachable | None
+Answer: TypeAlias = "Json | Unreachable | None"
 
 
 def combine(home: str, answers: Mapping[str, Answer], operation: str = "") -> Json:

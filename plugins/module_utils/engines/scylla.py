@@ -69,7 +69,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             for region in spec["replication"]["regions"]
             if region in regions
         }
-        longest = max(len(f"-{region}-{rack}") for region, ring in rings.items() for rack, *_ in ring)
+        longest = max(len(f"-{region}-{rack}") for region, ring in rings.items() for rack, *_rest in ring)
         if len(name) + longest > STATEFUL_SET_LENGTH:
             limit = STATEFUL_SET_LENGTH - longest
             words = f"at most {limit} characters in these regions"
@@ -166,7 +166,7 @@ return {status = "Progressing", message = "waiting for the operator"}
     def surroundings(self, share: Share) -> Surroundings:
         where = f'namespace="{share.namespace}",scylla_cluster="{share.name}"'
         nodes = share.spec["resources"]["node"]["replicas"]
-        names = "|".join(rack for rack, *_ in self._racks(share, share.region))
+        names = "|".join(rack for rack, *_rest in self._racks(share, share.region))
         # each node answers at two endpoints, its own and its agent's
         up = f'count(up{{{where},endpoint="prometheus"}} == 1) or vector(0)'
         return Surroundings(
@@ -258,7 +258,9 @@ return {status = "Progressing", message = "waiting for the operator"}
     def _seeds(self, share: Share) -> list[str]:
         # the first node of each rack of the home datacenter
         home, domain = next(iter(share.domains.items()))
-        return [f"{share.name}-{home}-{rack}-0.{share.namespace}.svc.{domain}" for rack, *_ in self._racks(share, home)]
+        return [
+            f"{share.name}-{home}-{rack}-0.{share.namespace}.svc.{domain}" for rack, *_rest in self._racks(share, home)
+        ]
 
     def _backup(self, share: Share) -> Obj:
         backup = share.spec["backup"]

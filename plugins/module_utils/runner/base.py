@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.version import VERS
 Json = dict[str, Any]
 
 YAML = Yaml(documents.load_all, documents.dump, documents.dump_all, blob_id)
+
+_OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
 
 
 def _silent(_line: str) -> None:
@@ -65,7 +68,8 @@ def shipped(root: Path) -> Json:
 def request(run: Run, parent: str) -> Request:
     """Who asks: AWX's user where AWX runs us (the action gives it), else the local one."""
     requester = run.text("requester") or getpass.getuser()
-    return Request(parent, requester.replace(" ", "_"), run.text("deadline") or "30m", VERSION)
+    # one word: it stands among others in the commit's trailers
+    return Request(parent, "_".join(requester.split()), run.text("deadline") or "30m", VERSION)
 
 
 def author(run: Run) -> str:
@@ -125,6 +129,22 @@ def tenants_of(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Json]:
         for path, text in found.items()
         for document in documents.load_all(text, path)
     }
+
+
+def claims_of(snapshot: Snapshot, tenant_id: str) -> dict[str, str]:
+    """The tenant's claims that the repository has: name -> path."""
+    prefix, suffix = paths.claims(tenant_id), ".yaml"
+    return {
+        path.removeprefix(prefix).removesuffix(suffix): path
+        for path in snapshot.blobs
+        if path.startswith(prefix) and path.endswith(suffix)
+    }
+
+
+def operation_in(derived: bytes) -> str:
+    """The id of the operation that a derived file of a service was committed with, "" when it bears none."""
+    found = _OPERATION.search(derived)
+    return found[1].decode() if found else ""
 
 
 def clusters(run: Run, platform: Platform) -> dict[str, Cluster]:

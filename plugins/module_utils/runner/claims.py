@@ -12,7 +12,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
@@ -63,8 +63,9 @@ def read_source(src: Path) -> list[Document]:
             loaded = documents.load_all(path.read_bytes(), str(path))
         except OSError as error:
             raise DbaasError("document-invalid", f"{path}: {error.strerror}") from None
+        name = str(path.relative_to(src)) if path != src else path.name
         found += [
-            Document(path.name if len(loaded) == 1 else f"{path.name}, document {number}", item)
+            Document(name if len(loaded) == 1 else f"{name}, document {number}", item)
             for number, item in enumerate(loaded, start=1)
         ]
     return found
@@ -95,7 +96,7 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
             diff=run.diff,
             progress=run.progress,
         )
-        plan, platform = delivered.result
+        plan, platform, files = delivered.result
     result = _result(plan, changed=bool(delivered.files))
     result["commit"] = delivered.commit or None
     if run.diff:
@@ -106,7 +107,12 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
                 run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
     if run.options.get("wait") and not run.check:
         wanted = [
-            wait.Wanted.of(claim, operation.id) for claim, operation in zip(plan.claims, plan.operations, strict=True)
+            # what is unchanged may have been committed just now by somebody else
+            wait.Wanted.of(
+                claim,
+                operation.id or base.operation_in(files[paths.service(claim.tenant, claim.spec["region"], claim.name)]),
+            )
+            for claim, operation in zip(plan.claims, plan.operations, strict=True)
         ]
         result["wait"] = wait.until_ready(
             wanted, base.clusters(run, platform), run.options["wait_timeout"], run.progress
@@ -116,13 +122,16 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
     return result
 
 
-def _change(run: Run, snapshot: Snapshot, given: Sequence[Document]) -> Change[tuple[ClaimsPlan, Platform]]:
+def _change(
+    run: Run, snapshot: Snapshot, given: Sequence[Document]
+) -> Change[tuple[ClaimsPlan, Platform, dict[str, bytes]]]:
     catalog, platform = base.kept(snapshot)
     request = base.request(run, snapshot.commit)
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
+    files = snapshot.read(wanted_paths(given, platform))
     plan = plan_claims(
         given,
-        snapshot.read(wanted_paths(given, platform)),
+        files,
         catalog=catalog,
         platform=platform,
         tenants=base.tenants_of(snapshot, ids),
@@ -130,7 +139,7 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Document]) -> Change[t
         yaml=base.YAML,
     )
     message = claims_message(plan.operations, request) if plan.files else ""
-    return Change(plan.files, message, base.author(run), (plan, platform))
+    return Change(plan.files, message, base.author(run), (plan, platform, files))
 
 
 def _rendered(run: Run, given: Sequence[Document]) -> Json:

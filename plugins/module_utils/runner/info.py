@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
@@ -23,8 +23,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import 
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.wait import Wanted
 
 Json = dict[str, Any]
-
-_OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
 
 
 def run(run: Run) -> Json:
@@ -105,26 +103,21 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
 def _from_git(
     snapshot: Snapshot, platform: Platform, tenant: str, names: list[str], operations: Mapping[str, str]
 ) -> list[Wanted]:
-    prefix = paths.claims(tenant)
-    there = {
-        path.removeprefix(prefix).removesuffix(".yaml"): path for path in snapshot.blobs if path.startswith(prefix)
-    }
-    missing = [name for name in names if name not in there]
-    if missing:
-        words = f"a service of tenant {tenant}: {', '.join(sorted(there)) or 'it has none'}"
-        raise InvalidFields(
-            "claim-invalid", [FieldError("names", name, words, nearest(name, there)) for name in missing]
-        )
+    there = base.claims_of(snapshot, tenant)
+    _all_known(tenant, names, there)
     wanted = {name: there[name] for name in names or sorted(there)}
     derived = [paths.service(tenant, pop, name) for name in wanted for pop in platform.pops]
     files = snapshot.read([*wanted.values(), *derived])
     services = []
     for name, path in wanted.items():
-        spec = documents.load_all(files[path], path)[0]["spec"]
-        home = spec["region"]
-        regions = [home, *(region for region in spec.get("replication", {}).get("regions", []) if region != home)]
-        newest = _OPERATION.search(files.get(paths.service(tenant, home, name), b""))
-        operation = operations.get(name) or (newest[1].decode() if newest else "")
+        try:
+            spec = documents.load_all(files[path], path)[0]["spec"]
+            home = spec["region"]
+            regions = [home, *(region for region in spec.get("replication", {}).get("regions", []) if region != home)]
+        except (LookupError, TypeError, AttributeError):
+            # people edit these files
+            raise DbaasError("document-invalid", f"{path}: is not a ServiceClaim with a region") from None
+        operation = operations.get(name) or base.operation_in(files.get(paths.service(tenant, home, name), b""))
         services.append(Wanted(tenant, name, home, tuple(regions), operation))
     return services
 
@@ -145,9 +138,18 @@ def _from_copies(clusters: Mapping[str, Cluster], tenant: str, names: Iterable[s
             regions = (home, *(each for each in others if each != home))
             found[copy["metadata"]["name"]] = Wanted(tenant, copy["metadata"]["name"], home, regions)
     wanted = list(names) or sorted(found)
+    if not silent:
+        _all_known(tenant, wanted, found)
     # a service that is named but that no region which answers has may be in one that does not
-    homes = silent or list(clusters)
-    return [found.get(name, Wanted(tenant, name, homes[0], tuple(homes))) for name in wanted]
+    return [found.get(name) or Wanted(tenant, name, silent[0], tuple(silent)) for name in wanted]
+
+
+def _all_known(tenant: str, names: Iterable[str], there: Collection[str]) -> None:
+    if missing := [name for name in names if name not in there]:
+        words = f"a service of tenant {tenant}: {', '.join(sorted(there)) or 'it has none'}"
+        raise InvalidFields(
+            "claim-invalid", [FieldError("names", name, words, nearest(name, there)) for name in missing]
+        )
 
 
 def _described(item: Wanted, found: Mapping[str, Any]) -> Json:

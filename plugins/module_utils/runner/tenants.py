@@ -72,8 +72,7 @@ def info(run: Run) -> Json:
 
 
 def _services(snapshot: Snapshot, tenant_id: str) -> list[str]:
-    prefix = f"tenants/{tenant_id}/claims/"
-    return sorted(path.removeprefix(prefix).removesuffix(".yaml") for path in snapshot.blobs if path.startswith(prefix))
+    return sorted(base.claims_of(snapshot, tenant_id))
 
 
 def _run(run: Run, given: Sequence[Json]) -> Json:

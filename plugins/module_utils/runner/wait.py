@@ -91,7 +91,7 @@ def until_ready(
         states = [(item, combine(item.home, found[item.tenant, item.name], item.operation)) for item in services]
         _tell(states, told, progress)
         phases = {state["phase"] for _item, state in states}
-        if phases == {"Active"} or "Failed" in phases or time.monotonic() >= end:
+        if phases <= {"Active"} or "Failed" in phases or time.monotonic() >= end:
             return [_outcome(item, state) for item, state in states]
         time.sleep(_PAUSE)
 
@@ -104,7 +104,7 @@ def _tell(
             steps = [_step(state["regions"][region])[0] for item, state in states if region in item.regions]
             text = ", ".join(
                 f"{steps.count(step)} {step}"
-                for step in ("committed", "synced", "provisioning", "ready")
+                for step in ("unreachable", "committed", "synced", "provisioning", "ready")
                 if step in steps
             )
             _once(told, (region,), f"{region}: {text} of {len(steps)}", progress)

@@ -101,7 +101,12 @@ TLS = {"networking": {"tls": {"enabled": False}}}
         ({"storage": {"size": "50Gi"}}, "spec.storage.size", "100Gi to 10Ti", "100Gi"),
         ({"storage": {"size": "11Ti"}}, "spec.storage.size", "100Gi to 10Ti", "10Ti"),
         ({"storage": {"size": "50G"}}, "spec.storage.size", "a size such as 100Gi or 2Ti", None),
-        ({"storage": {"class": "fast-nvm"}}, "spec.storage.class", "in lagos one of fast-nvme, ceph-block", "fast-nvme"),
+        (
+            {"storage": {"class": "fast-nvm"}},
+            "spec.storage.class",
+            "in lagos one of fast-nvme, ceph-block",
+            "fast-nvme",
+        ),
         ({"replication": {"factor": 2}}, "spec.replication.factor", "3 (of SKU scy-ring-3)", 3),
         ({"replication": {"factor": 10}}, "spec.replication.factor", "at most 9", 9),
         ({"replication": {"regions": []}}, "spec.replication.regions", "at least 1 entries", None),
@@ -126,7 +131,12 @@ TLS = {"networking": {"tls": {"enabled": False}}}
         ({"version": "2026.1.1"}, "spec.version", "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2", "2026.1.0"),
         ({"version": "5.2"}, "spec.version", "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2", "2026.1.0"),
         ({"version": 2025.1}, "spec.version", "text", None),
-        ({"backup": {"schedule": "0 2 * *"}}, "spec.backup.schedule", "five fields: minute hour day-of-month month day-of-week", None),
+        (
+            {"backup": {"schedule": "0 2 * *"}},
+            "spec.backup.schedule",
+            "five fields: minute hour day-of-month month day-of-week",
+            None,
+        ),
         ({"backup": {"retention": "2y"}}, "spec.backup.retention", "a duration such as 12h, 14d or 4w", None),
         ({"backup": {"retention": "99999d"}}, "spec.backup.retention", "a duration such as 12h, 14d or 4w", None),
         (
@@ -160,15 +170,25 @@ TLS = {"networking": {"tls": {"enabled": False}}}
             "true: a ring always survives the loss of a node",
             True,
         ),
-        ({"resources": {"node": {"replicas": 5}}}, "spec.resources.node.replicas", "3 (of SKU scy-ring-3); scy-ring-5 has 5", 3),
+        (
+            {"resources": {"node": {"replicas": 5}}},
+            "spec.resources.node.replicas",
+            "3 (of SKU scy-ring-3); scy-ring-5 has 5",
+            3,
+        ),
         ({"resources": {"node": {"replicas": 7}}}, "spec.resources.node.replicas", "3 (of SKU scy-ring-3)", 3),
         ({"resources": {"node": {"cpu": "1"}}}, "spec.resources.node.cpu", "2 to 32", "2"),
-        ({"resources": {"node": {"cpu": "2500m"}}}, "spec.resources.node.cpu", "whole cores: a node has CPUs of its own", None),
+        (
+            {"resources": {"node": {"cpu": "2500m"}}},
+            "spec.resources.node.cpu",
+            "whole cores: a node has CPUs of its own",
+            None,
+        ),
         ({"resources": {"node": {"memory": "1Ti"}}}, "spec.resources.node.memory", "8Gi to 256Gi", "256Gi"),
         ({"resources": {"tserver": {"replicas": 3}}}, "spec.resources.tserver", "roles of this engine: node", None),
         ({"serviceId": "x"}, "spec.serviceId", "a UUID in lower case", None),
     ],
-)  # fmt: skip
+)
 def test_refusals(change: Json, path: str, allowed: str, nearest: object) -> None:
     errors = refused(merged(SMALL, change))
     assert set(errors) == {path}
@@ -442,21 +462,33 @@ def test_upgrade_paths(running: str, wanted: str, allowed: str | None) -> None:
     [
         ({"region": "johannesburg"}, "spec.region", "lagos: it cannot be changed"),
         ({"serviceId": OPERATION}, "spec.serviceId", f"{ID}: it cannot be changed"),
-        ({"storage": {"size": "1Ti"}}, "spec.storage.size", "500Gi: ScyllaDB's operator cannot change storage in place"),
-        ({"storage": {"size": "400Gi"}}, "spec.storage.size", "500Gi: ScyllaDB's operator cannot change storage in place"),
+        (
+            {"storage": {"size": "1Ti"}},
+            "spec.storage.size",
+            "500Gi: ScyllaDB's operator cannot change storage in place",
+        ),
+        (
+            {"storage": {"size": "400Gi"}},
+            "spec.storage.size",
+            "500Gi: ScyllaDB's operator cannot change storage in place",
+        ),
         (
             {"storage": {"class": "ceph-block"}},
             "spec.storage.class",
             "fast-nvme: ScyllaDB's operator cannot change storage in place",
         ),
-        ({"highAvailability": {"multiAZ": False}}, "spec.highAvailability.multiAZ", "true: racks cannot move between zones"),
+        (
+            {"highAvailability": {"multiAZ": False}},
+            "spec.highAvailability.multiAZ",
+            "true: racks cannot move between zones",
+        ),
         (
             {"replication": {"regions": ["lagos"]}},
             "spec.replication.regions",
             "all of johannesburg, lagos: leaving a region is not built yet",
         ),
     ],
-)  # fmt: skip
+)
 def test_changes_that_are_refused(change: Json, path: str, words: str) -> None:
     errors = refused(merged(WIDE, change), before=admitted(WIDE).spec)
     assert set(errors) == {path}

@@ -116,7 +116,11 @@ def test_data_loads_again() -> None:
     [
         ({"skus/scy-ring-3/engine": "scyla"}, "skus.scy-ring-3.engine", "one of scylla"),
         ({"skus/scy-ring-3/plans": ["tiny"]}, "skus.scy-ring-3.plans", "one of shared, dedicated, clustered, global"),
-        ({"skus/scy-ring-3/price/dedicated": None}, "skus.scy-ring-3.price.dedicated", "a price for each plan of the SKU"),
+        (
+            {"skus/scy-ring-3/price/dedicated": None},
+            "skus.scy-ring-3.price.dedicated",
+            "a price for each plan of the SKU",
+        ),
         ({"skus/scy-ring-3/price/dedicated": "cheap"}, "skus.scy-ring-3.price.dedicated", "a number"),
         ({"skus/scy-ring-3/storage": None}, "skus.scy-ring-3.storage", "this field is required"),
         ({"skus/scy-ring-3/storage/min": "1Ti"}, "skus.scy-ring-3.storage.default", "1Ti to 10Ti"),
@@ -127,7 +131,11 @@ def test_data_loads_again() -> None:
             "this field is required",
         ),
         ({"skus/scy-ring-3/resources/node/cpu/max": "3"}, "skus.scy-ring-3.resources.node.cpu.default", "2 to 3"),
-        ({"skus/scy-ring-3/replicationFactor/default": 5}, "skus.scy-ring-3.replicationFactor.default", "one of those allowed"),
+        (
+            {"skus/scy-ring-3/replicationFactor/default": 5},
+            "skus.scy-ring-3.replicationFactor.default",
+            "one of those allowed",
+        ),
         ({"skus/scy-ring-5/defaultFor": ["dedicated"]}, "skus.scy-ring-5.defaultFor", "one of clustered, global"),
         (
             {"engines/scylla/versions/2026.1.0/channel": "old"},
@@ -151,7 +159,7 @@ def test_data_loads_again() -> None:
         ({"regions/lagos/storageClasses": None}, "regions.lagos.storageClasses", "this field is required"),
         ({"plans/shared/sla": None}, "plans.shared.sla", "this field is required"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(change: Json, path: str, allowed: str) -> None:
     with pytest.raises(InvalidFields) as caught:
         shipped.changed_catalog(change)

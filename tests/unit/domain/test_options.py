@@ -74,8 +74,8 @@ def as_options(node: Json, fields: Json) -> Json:
     options: Json = {}
     for name, child in node["properties"].items():
         value = fields.get(name)
-        nested = "properties" in child and value is not None
-        options[schema.snake(name)] = as_options(child, value) if nested else value
+        nested = "properties" in child and isinstance(value, dict)
+        options[schema.snake(name)] = as_options(child, value or {}) if nested else value
     return options
 
 

@@ -79,7 +79,8 @@ def test_a_right_document_is_its_own_rest() -> None:
 
 
 def test_an_empty_key_does_no_harm() -> None:
-    errors, rest = CHECKER.check({"name": "a", "roles": {"": {"x": 1}, "b": {"": {"": [1]}}}}, "")
+    document = {"name": "a", "roles": {"": {"cpu": 5}, "b": {"": {"": [1]}}}}
+    errors, rest = CHECKER.check(document, "")
     assert len(errors) == 2
     assert rest["name"] == "a"
 

@@ -105,7 +105,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would have been built, instead of a build."""
     names: list[str] = []
 
-    def build(_: Path, tools: list[binaries.Tool], crds: list[binaries.Crd], __: Progress) -> None:
+    def build(_folder: Path, tools: list[binaries.Tool], crds: list[binaries.Crd], _progress: Progress) -> None:
         names.extend([tool.name for tool in tools] + [crd.name for crd in crds])
 
     monkeypatch.setattr(binaries, "_build", build)

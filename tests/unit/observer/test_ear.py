@@ -66,7 +66,7 @@ class Cluster:
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
         }
         self.patches: list[tuple[str, Obj]] = []
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     def list(self, *_arguments: Any) -> tuple[list[Obj], str]:
         return [self.secret], "1"
@@ -75,8 +75,8 @@ class Cluster:
         return self.secret
 
     def patch(self, _kind: Kind, _namespace: str, name: str, body: Obj) -> Obj:
-        if self.error:
-            raise self.error
+        if self.errors:
+            raise self.errors[0]
         self.patches.append((name, body))
         return {}
 
@@ -234,15 +234,15 @@ def test_one_that_failed_at_an_older_commit_which_the_head_does_not_touch(pop: P
 
 def test_a_patch_that_fails_is_asked_again_and_one_for_nobody_is_not(pop: Pop) -> None:
     pop.repository.commit("a/1")
-    pop.cluster.error = KubeError("kube-unreachable", "down")
+    pop.cluster.errors[:] = [KubeError("kube-unreachable", "down")]
     with pytest.raises(DbaasError):
         pop.ear.look(0)
-    pop.cluster.error = KubeError("kube-refused", "gone", 404)
+    pop.cluster.errors[:] = [KubeError("kube-refused", "gone", 404)]
     pop.ear.look(10)
     assert pop.cluster.patches == []
     del pop.applications["a"]
     pop.ear.store.replace([essence(obj) for obj in pop.applications.values()])
-    pop.cluster.error = None
+    pop.cluster.errors.clear()
     pop.ear.look(40)
     assert pop.cluster.patches == []
 

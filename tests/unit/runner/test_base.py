@@ -5,9 +5,15 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES, DbaasError, FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
+    CODES,
+    DbaasError,
+    FieldError,
+    InvalidFields,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
@@ -76,7 +82,11 @@ def test_a_token_comes_back_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         told.append(world.run("tenant", **access, tenant="acme", regions=["lagos"], diff=True))
         told.append(world.run("tenant_info", **access))
         remote.hook("pre-receive", "echo no; exit 1")
-        for more in ({}, {"username": "argocd"}, {"repository": remote.url.replace("//", f"//writer:{CANARY}@")}):
+        for more in (
+            {},
+            {"username": "argocd"},
+            {"repository": remote.url.replace("//", f"//writer:{quote(CANARY, safe='')}@")},
+        ):
             with pytest.raises(DbaasError) as caught:
                 world.run("tenant", **{**access, **more}, tenant="beta", regions=["lagos"])
             told.append(base.failure(caught.value))

@@ -60,7 +60,6 @@ def test_options_become_the_fields_that_they_stand_for(world: World) -> None:
         high_availability={"multi_az": False},
         replication={"regions": ["lagos", "johannesburg"]},
         resources={"node": {"cpu": "8"}},
-        parameters=None,
     )
     given = world.document("tenants/acme/claims/orders.yaml")
     assert given["metadata"]["labels"] == {"dbaas.example.com/project": "web"}
@@ -87,12 +86,13 @@ def test_the_same_again_changes_nothing_and_another_size_is_an_update(world: Wor
     assert again["manifests"] == {"count": 0}
     assert world.head() == head
 
-    grown = world.run("service_claim", **ONE, storage={"size": "800Gi"})
+    more = {"resources": {"node": {"cpu": "8", "memory": "32Gi"}}}
+    grown = world.run("service_claim", **ONE, **more)
     assert grown["operations"][0]["action"] == "update"
-    assert grown["operations"][0]["changed"] == ["spec.storage.size"]
+    assert grown["operations"][0]["changed"] == ["spec.resources.node.cpu", "spec.resources.node.memory"]
     assert grown["operations"][0]["id"] != first["operations"][0]["id"]
     assert grown["claim"]["service_id"] == first["claim"]["service_id"]
-    assert world.refused("service_claim", **ONE, storage={"size": "700Gi"}).code == "claim-invalid"
+    assert world.refused("service_claim", **ONE, **more, storage={"size": "100Gi"}).code == "claim-invalid"
 
 
 @pytest.mark.parametrize("module", ["service_claim", "service_claims"])
@@ -139,7 +139,9 @@ def test_errors_name_the_file_and_the_document(world: World, tmp_path: Path) -> 
     folder = tmp_path / "claims"
     (folder / "lagos").mkdir(parents=True)
     (folder / "same.yml").write_text(json.dumps(claim("one", sku="scy-ring-4")))
-    (folder / "lagos" / "same.yml").write_text(f"{json.dumps(claim('two'))}\n---\n{json.dumps(claim('three', region=5))}")
+    (folder / "lagos" / "same.yml").write_text(
+        f"{json.dumps(claim('two'))}\n---\n{json.dumps(claim('three', region=5))}"
+    )
     error = world.refused("service_claims", src=str(folder))
     assert isinstance(error, InvalidFields)
     assert [(item.source, item.path) for item in error.errors] == [
@@ -243,9 +245,7 @@ def test_waiting_follows_the_operation_that_was_committed(world: World) -> None:
     class Follows(FakeCluster):
         def list(self, kind: Any, namespace: str | None = None) -> Any:
             if len(self.asked) > 2:
-                text = world.text("tenants/acme/lagos/services/orders.yaml")
-                derived = documents.load_all(text)[0]["metadata"]["annotations"]["dbaas.example.com/operation"]
-                self.answers = [{"orders": copy("orders", "Active", 3, operation=derived)}]
+                self.answers = [{"orders": copy("orders", "Active", 3, operation=world.operation("orders"))}]
             return super().list(kind, namespace)
 
     world.clusters["lagos"] = Follows([old])
@@ -258,6 +258,15 @@ def test_waiting_follows_the_operation_that_was_committed(world: World) -> None:
         "acme/orders lagos: synced",
         "acme/orders lagos: ready, 3 of 3 nodes",
     ]
+
+
+def test_waiting_for_what_is_unchanged_follows_the_operation_of_its_last_commit(world: World) -> None:
+    world.run("service_claim", **ONE)
+    old, new = (copy("orders", "Active", 3, operation=each) for each in ("older", world.operation("orders")))
+    world.clusters["lagos"].answers = [{"orders": old}, {"orders": new}]
+    result = world.run("service_claim", **ONE, wait=True)
+    assert (result["changed"], result["wait"][0]["phase"]) == (False, "Active")
+    assert len(world.clusters["lagos"].asked) == 2
 
 
 def test_a_wait_that_times_out_keeps_what_was_delivered(world: World) -> None:

@@ -20,8 +20,9 @@ RING: dict[str, Any] = {"replication": {"regions": list(BOTH)}}
 def options(request: pytest.FixtureRequest, world: World) -> dict[str, Any]:
     """Acme has the ring `orders` and, in lagos alone, `carts`; said by the repository, or by the copies alone."""
     world.run("service_claims", claims=[claim("orders", **RING), claim("carts")])
-    active = {"orders": copy("orders", "Active", 3, regions=BOTH)}
-    world.clusters["lagos"].answers = [{**active, "carts": copy("carts", "Provisioning", 1)}]
+    carts, orders = world.operation("carts"), world.operation("orders")
+    active = {"orders": copy("orders", "Active", 3, regions=BOTH, operation=orders)}
+    world.clusters["lagos"].answers = [{**active, "carts": copy("carts", "Provisioning", 1, operation=carts)}]
     world.clusters["johannesburg"].answers = [active]
     return {"tenant": "acme", **({} if request.param == "repository" else {"repository": ""})}
 
@@ -38,7 +39,7 @@ def test_services_are_what_their_regions_say_together(world: World, options: dic
     assert orders["region"] == orders["connection"]["region"] == "lagos"
     assert orders["namespace"] == "tenant-acme"
     assert orders["connection_string"] == "cql://orders-client:9142"
-    assert orders["last_operation"]["id"] == "op"
+    assert orders["last_operation"]["id"] == world.operation("orders")
     assert orders["spec"]["sku"] == "scy-ring-3"
 
 
@@ -85,7 +86,7 @@ def test_waiting_alone_ends_well_or_says_why(world: World, options: dict[str, An
     assert late["failed"]
     assert [item["phase"] for item in late["wait"]] == ["Provisioning", "Active"]
     assert late["msg"].startswith("acme/carts is Provisioning: lagos: Provisioning, 1 of 3 nodes are ready\n")
-    world.clusters["lagos"].answers = [{"carts": copy("carts", "Failed")}]
+    world.clusters["lagos"].answers = [{"carts": copy("carts", "Failed", operation=world.operation("carts"))}]
     failed = world.run("service_claim_wait", **options, names=["carts"])
     assert failed["error"]["code"] == "wait-failed"
 
@@ -94,8 +95,17 @@ def test_an_operation_that_is_named_is_waited_for(world: World) -> None:
     world.run("service_claims", claims=[claim("carts")])
     old, new = copy("carts", "Active", 3, operation="old"), copy("carts", "Active", 3, operation="new")
     world.clusters["lagos"].answers = [{"carts": old}, {"carts": new}]
+    # also when it is not that of the newest commit
     world.run("service_claim_wait", tenant="acme", names=["carts"], operations={"carts": "new"})
     assert len(world.clusters["lagos"].asked) == 2
+
+
+def test_a_newer_commit_is_not_taken_for_what_runs(world: World) -> None:
+    world.run("service_claims", claims=[claim("carts")])
+    world.clusters["lagos"].answers = [{"carts": copy("carts", "Active", 3, operation="older")}]
+    service = world.run("service_claim_info", tenant="acme")["services"][0]
+    assert (service["phase"], service["regions"]["lagos"]["synced"]) == ("Updating", False)
+    assert "not synced yet" in service["message"]
 
 
 def test_files_that_are_no_claims_are_no_services(world: World, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ POPS: list[Json] = [
     {"name": "johannesburg", "cluster_domain": "johannesburg.dbaas.internal", "pod_cidrs": ["10.42.0.0/16"]},
 ]
 SHIPPED = base.shipped(ROOT)
+#: what the action gives, and a wait that a wrong test does not take half an hour for
+DEFAULTS = {"shipped": SHIPPED, "wait_timeout": 5}
 UNREACHABLE = KubeError("kube-unreachable", "johannesburg: GET /apis: connection refused")
 
 Answer = dict[str, Json] | DbaasError
@@ -85,7 +87,8 @@ class World:
         """The module's runner with options as its argument spec lets them through."""
         spec, runner = MODULES[module]
         known = spec()["argument_spec"]
-        given = {"repository": self.url, **({"shipped": SHIPPED} if "shipped" in known else {}), **options}
+        given = {"repository": self.url, **options}
+        given |= {name: value for name, value in DEFAULTS.items() if name in known and name not in options}
         validated = ArgumentSpecValidator(**spec()).validate(given)
         assert not validated.error_messages, validated.error_messages
         return runner(Run(validated.validated_parameters, check, diff, self.lines.append))
@@ -118,6 +121,11 @@ class World:
 
     def text(self, path: str) -> str:
         return self.git("show", f"main:{path}")
+
+    def operation(self, name: str, pop: str = "lagos") -> str:
+        """The operation that acme's service was committed with."""
+        text = self.text(f"tenants/acme/{pop}/services/{name}.yaml")
+        return str(documents.load_all(text)[0]["metadata"]["annotations"]["dbaas.example.com/operation"])
 
     def document(self, path: str) -> Any:
         return documents.load_all(self.text(path))[0]

@@ -1,0 +1,75 @@
+"""What the policies are made of; tests/integration shows what an API server does with them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import policies
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import operator_kinds
+
+from tests.unit.domain import shipped
+
+Json = dict[str, Any]
+
+POP = shipped.platform().pops["lagos"]
+
+
+def pairs(documents: list[Json]) -> dict[str, Json]:
+    """The policies by name, each proved to be bound, to fail closed and to deny."""
+    found = {
+        item["metadata"]["name"]: item["spec"] for item in documents if item["kind"] == "ValidatingAdmissionPolicy"
+    }
+    bound = [item["spec"] for item in documents if item["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert {item["policyName"] for item in bound} == set(found)
+    assert all(item["validationActions"] == ["Deny"] for item in bound)
+    assert all(spec["failurePolicy"] == "Fail" for spec in found.values())
+    assert len(documents) == 2 * len(found)
+    return found
+
+
+def matched(spec: Json) -> dict[str, list[str]]:
+    rules = spec["matchConstraints"]["resourceRules"]
+    return {resource: rule["operations"] for rule in rules for resource in rule["resources"]}
+
+
+def test_what_nobody_may_do_to_a_service() -> None:
+    found = pairs(policies.protection(POP))
+    data = {"serviceclaims", *(kind.plural for kind in operator_kinds())}
+    assert {name: matched(spec) for name, spec in found.items()} == {
+        "dbaas-git-born-claims": {"serviceclaims": ["CREATE", "UPDATE"]},
+        "dbaas-keep-data": {name: ["DELETE"] for name in (*data, "namespaces")},
+        "dbaas-ask-for-deletion": {name: ["CREATE", "UPDATE"] for name in (*data, "namespaces")},
+    }
+
+
+def test_the_deliverers_of_the_pop_are_named() -> None:
+    pop = replace(POP, deliverers=("robot", 'it\'s "me"'))
+    for spec in pairs(policies.protection(pop)).values():
+        (rule,) = spec["validations"]
+        assert 'request.userInfo.username in ["robot", "it\'s \\"me\\""]' in rule["expression"]
+
+
+def test_deletion_asks_for_the_uid_of_the_object_itself() -> None:
+    spec = pairs(policies.protection(POP))["dbaas-keep-data"]
+    (rule,) = spec["validations"]
+    assert "annotations['dbaas.example.com/deletion'].orValue('') == oldObject.metadata.uid" in rule["expression"]
+    # by name: a label could be taken away first
+    (condition,) = spec["matchConditions"]
+    assert "name.startsWith('tenant-')" in condition["expression"]
+
+
+def test_guards_are_the_same_everywhere() -> None:
+    found = pairs(policies.guards())
+    assert {name: matched(spec) for name, spec in found.items()} == {
+        "dbaas-guard-scyllaclusters": {"scyllaclusters": ["CREATE", "UPDATE"]}
+    }
+    assert all("userInfo" not in json.dumps(spec) for spec in found.values())
+
+
+def test_every_rule_has_one_message() -> None:
+    for spec in pairs([*policies.protection(POP), *policies.guards()]).values():
+        for rule in spec["validations"]:
+            assert ("message" in rule) != ("messageExpression" in rule)
+            assert rule["reason"] == "Forbidden"

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import COMPONENTS
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import operator_kinds
+
+from tests.unit.domain import shipped
+
+Json = dict[str, Any]
+
+POP = shipped.platform().pops["lagos"]
+
+
+def overlay(**change: Any) -> dict[str, list[Json]]:
+    return repository.overlay(replace(POP, **change), shipped.platform(), shipped.catalog())
+
+
+def applications(**change: Any) -> dict[str, Json]:
+    return {item["metadata"]["name"]: item for item in overlay(**change)["overlays/lagos/applications.yaml"]}
+
+
+def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
+    base = repository.base()
+    assert set(base) == {
+        "base/crds/serviceclaims.yaml",
+        "base/policies/guards.yaml",
+        "base/argocd/argocd-cm.yaml",
+        "base/rbac/operator-kinds.yaml",
+        "base/charts/tenant/values.yaml",
+    }
+    (config,) = base["base/argocd/argocd-cm.yaml"]
+    (health,) = config["data"]
+    assert health == "resource.customizations.health.scylla.scylladb.com_ScyllaCluster"
+    assert base["base/charts/tenant/values.yaml"] == [{"kinds": repository.allowed_kinds()}]
+
+
+def test_who_reads_claims_reads_the_operators_kinds_and_no_more() -> None:
+    role, binding = repository.base()["base/rbac/operator-kinds.yaml"]
+    assert [rule["verbs"] for rule in role["rules"]] == [["get", "list", "watch"]] * len(operator_kinds())
+    assert {resource for rule in role["rules"] for resource in rule["resources"]} == {
+        kind.plural for kind in operator_kinds()
+    }
+    assert [subject["name"] for subject in binding["subjects"]] == ["observer", "reader"]
+
+
+def test_a_tenant_may_have_what_render_makes_and_nothing_else() -> None:
+    allowed = {(item["group"], item["kind"]) for item in repository.allowed_kinds()}
+    assert allowed == {(kind.group, kind.kind) for kind in kinds()}
+    assert all(kind.namespaced for kind in kinds())
+    assert not {kind for _group, kind in allowed} & {"Secret", "Role", "RoleBinding", "Application", "Namespace"}
+
+
+def test_one_application_for_each_component() -> None:
+    assert set(applications()) == {
+        "dbaas-crds",
+        "dbaas-rbac",
+        "dbaas-guards",
+        "dbaas-policies",
+        "dbaas-argocd",
+        "dbaas-tenants",
+        "dbaas-observer",
+        "dbaas-operator-scylla",
+    }
+    assert len(COMPONENTS) == 7
+    assert set(applications(components=("crds", "tenants"))) == {"dbaas-crds", "dbaas-tenants"}
+
+
+def test_applications_protect_themselves_and_prune_nothing() -> None:
+    for item in [*applications().values(), repository.root(POP, shipped.platform())]:
+        assert item["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+        assert item["spec"]["syncPolicy"]["automated"]["prune"] is False
+        assert item["metadata"]["namespace"] == "argocd"
+        assert item["spec"]["destination"]["name"] == "in-cluster"
+
+
+def test_paths_of_components() -> None:
+    found = {name: item["spec"]["source"].get("path") for name, item in applications().items()}
+    assert found["dbaas-guards"] == "base/policies"
+    assert found["dbaas-policies"] == "overlays/lagos/policies"
+    assert found["dbaas-rbac"] == "base/rbac"
+    assert found["dbaas-operator-scylla"] is None
+    assert repository.root(POP, shipped.platform())["spec"]["source"]["path"] == "overlays/lagos"
+    operator = applications()["dbaas-operator-scylla"]["spec"]["source"]
+    assert (operator["chart"], operator["targetRevision"]) == ("scylla-operator", "v1.21.1")
+
+
+def test_the_parent_takes_this_pops_foundations_only() -> None:
+    parent = applications()["dbaas-tenants"]
+    assert parent["spec"]["project"] == "tenants"
+    assert parent["spec"]["source"]["path"] == "tenants"
+    assert parent["spec"]["source"]["directory"] == {"recurse": True, "include": "*/lagos/application.yaml"}
+    assert "ServerSideDiff=false" in parent["metadata"]["annotations"]["argocd.argoproj.io/compare-options"]
+
+
+def test_projects_are_narrow() -> None:
+    projects = {item["metadata"]["name"]: item["spec"] for item in overlay()["overlays/lagos/projects.yaml"]}
+    assert projects["tenants"]["namespaceResourceWhitelist"] == [{"group": "argoproj.io", "kind": "Application"}]
+    assert projects["tenants"]["clusterResourceWhitelist"] == []
+    assert projects["tenants"]["destinations"] == [{"name": "in-cluster", "namespace": "argocd"}]
+    assert projects["platform"]["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+    for spec in projects.values():
+        assert spec["sourceRepos"] == [shipped.platform().repo_url]
+        assert "*" not in [item["kind"] for item in spec["namespaceResourceWhitelist"]]
+    order = [
+        item["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        for item in overlay()["overlays/lagos/projects.yaml"]
+    ]
+    assert order == ["-1", "-1"]
+
+
+@pytest.mark.parametrize("self_heal", [True, False])
+def test_the_sync_policy(self_heal: bool) -> None:
+    policy = tenant.sync_policy(prune=True, self_heal=self_heal, options=["X=y"])
+    assert policy["automated"] == {"prune": True, "selfHeal": self_heal, "allowEmpty": True}
+    assert policy["syncOptions"][-1] == "X=y"
+    assert policy["retry"]["limit"] == 2
