@@ -67,7 +67,7 @@ EXAMPLES = r"""
 - name: See what a service would be made of, with nothing running
   dbaas.platform.service_claim:
     tenant: acme
-    name: orders
+    name: sessions
     engine: scylla
     plan: clustered
     region: johannesburg

@@ -18,7 +18,7 @@ options:
     elements: dict
   src:
     description:
-      - A YAML file of one or many ServiceClaims, or a folder of such files.
+      - A YAML file of one or many ServiceClaims, or a folder of such files; a relative path starts from the working directory.
       - Large sets go this way; as a variable they cost far more time.
     type: path
   purge:
@@ -62,7 +62,7 @@ EXAMPLES = r"""
     claims:
       - apiVersion: dbaas.example.com/v1alpha1
         kind: ServiceClaim
-        metadata: {name: orders, namespace: tenant-acme}
+        metadata: {name: sessions, namespace: tenant-acme}
         spec: {sku: scy-ring-5, region: lagos}
   register: plan
 """

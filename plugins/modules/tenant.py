@@ -53,7 +53,7 @@ operations:
   returned: always
   type: list
   elements: dict
-  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+  sample: [{action: create, changed: [], regions: [lagos], tenant: acme}]
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

@@ -16,7 +16,7 @@ options:
     type: list
     elements: dict
   src:
-    description: A YAML file of Tenant documents.
+    description: A YAML file of Tenant documents; a relative path starts from the working directory.
     type: path
 extends_documentation_fragment:
   - dbaas.platform.attributes
@@ -37,7 +37,7 @@ EXAMPLES = r"""
     tenants:
       - apiVersion: dbaas.example.com/v1alpha1
         kind: Tenant
-        metadata: {name: acme}
+        metadata: {name: globex}
         spec: {regions: [lagos]}
       - apiVersion: dbaas.example.com/v1alpha1
         kind: Tenant
@@ -56,7 +56,7 @@ operations:
   returned: always
   type: list
   elements: dict
-  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+  sample: [{action: create, changed: [], regions: [lagos], tenant: globex}]
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

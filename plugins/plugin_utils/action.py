@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def untagged(value: Any) -> Any:
-    """Plain data out of Ansible's tagged values: libraries refuse their types."""
-    return json.loads(json.dumps(value))
+    """Plain data out of Ansible's tagged values: libraries refuse their types. Dates, which YAML 1.2 lacks, become text."""
+    return json.loads(json.dumps(value, default=str))
 
 
 class RunnerAction(ActionBase):
@@ -52,9 +52,11 @@ class RunnerAction(ActionBase):
         self._task.args = arguments
         _validation, options = self.validate_argument_spec(**spec)
         host = task_vars.get("inventory_hostname", "localhost")
+        # a task that runs once speaks for all hosts
+        head = "" if host == "localhost" or self._task.run_once else f"{host}: "
 
         def progress(line: str) -> None:
-            Display().display(line if host == "localhost" else f"{host}: {line}")
+            Display().display(head + line)
 
         run = Run(untagged(options), check=self._task.check_mode, diff=bool(self._task.diff), progress=progress)
         try:

@@ -14,7 +14,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 
 Json = dict[str, Any]
 
-OPERATION = f"{GROUP}/operation"
 REGION = f"{GROUP}/region"
 #: what the observer derives Secrets from; whoever bootstraps a PoP puts it there
 PLATFORM_KEY = "dbaas-system/platform-key"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain import shipped
-from tests.unit.domain.shipped import ID, OPERATION, SMALL, TENANTS, WIDE, admitted, refused
+from tests.unit.domain.shipped import CALM, ID, OPERATION, SMALL, TENANTS, WIDE, admitted, refused
 
 Json = dict[str, Any]
 
@@ -588,6 +588,7 @@ def test_no_field_makes_it_fail(changes: list[tuple[tuple[str, ...], Any]], runn
     holds(item, running, known)
 
 
+@CALM
 @given(st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= 40), st.text(max_size=60))
 def test_a_key_is_the_namespace_and_the_name(tenant: str, name: str) -> None:
     assert claims.key(claims.document(tenant, name, {})) == (tenant, name)

@@ -15,6 +15,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.options impo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.domain.shipped import CALM
+
 Json = dict[str, Any]
 
 SCHEMAS = {"CLAIM": schema.SPEC, "TENANT": tenant.SPEC, "POP": platform.POP}
@@ -83,6 +85,7 @@ def as_options(node: Json, fields: Json) -> Json:
 def test_fields_survive_the_way_through_options(name: str) -> None:
     node = SCHEMAS[name]
 
+    @CALM
     @given(values(node))
     def there_and_back(fields: Json) -> None:
         assert to_fields(node, as_options(node, fields)) == fields

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain import shipped
-from tests.unit.domain.shipped import ID, OPERATION, SMALL, STAMP, WIDE, admitted, only, rendered
+from tests.unit.domain.shipped import CALM, ID, OPERATION, SMALL, STAMP, WIDE, admitted, only, rendered
 
 Json = dict[str, Any]
 
@@ -142,6 +142,7 @@ DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 
+@CALM
 @given(NAMES, st.from_regex(schema.LABEL, fullmatch=True).filter(lambda name: len(name) <= 40))
 def test_all_names_are_within_limits(name: str, tenant_id: str) -> None:
     item = shipped.document({"serviceId": ID, **WIDE}, name, tenant_id, "web")

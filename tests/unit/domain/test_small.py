@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tools.tree import ROOT
+from tests.unit.domain.shipped import CALM
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def test_no_quantities(measure: Callable[[str], int], text: str) -> None:
         measure(text)
 
 
+@CALM
 @given(st.integers(0, 10**6), st.sampled_from(["Ki", "Mi", "Gi", "Ti"]))
 def test_sizes_keep_their_order(number: int, unit: str) -> None:
     assert quantity.size(f"{number}{unit}") < quantity.size(f"{number + 1}{unit}")
@@ -91,6 +93,7 @@ def test_no_schedules(cron: str, words: str) -> None:
     assert words in str(schedule.problem(cron))
 
 
+@CALM
 @given(st.text(max_size=20) | st.lists(st.text("0123456789*/,-LW#?JANMON ", max_size=4), max_size=6).map(" ".join))
 def test_no_text_makes_it_fail(text: str) -> None:
     if schedule.problem(text) is None:

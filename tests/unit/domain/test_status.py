@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema, status
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, combine, observe
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
@@ -312,7 +312,10 @@ def answer(phase: str, *, generation: int = 1, observed: int = 1, **more: Any) -
     condition_ = {"type": "Ready", "status": "True", "message": f"says {phase}", "lastTransitionTime": T0}
     last = {"id": OPERATION, "ready": 3, "wanted": 3}
     found = {"phase": phase, "observedGeneration": observed, "conditions": [condition_], "lastOperation": last, **more}
-    return {"metadata": {"generation": generation, "annotations": {status.OPERATION: OPERATION}}, "status": found}
+    return {
+        "metadata": {"generation": generation, "annotations": {"dbaas.example.com/operation": OPERATION}},
+        "status": found,
+    }
 
 
 AWAY = Unreachable("connection refused")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain import shipped
-from tests.unit.domain.shipped import SMALL, WIDE, admitted, only, rendered
+from tests.unit.domain.shipped import CALM, SMALL, WIDE, admitted, only, rendered
 
 Json = dict[str, Any]
 
@@ -35,6 +35,7 @@ def test_the_paths_of_kinds() -> None:
     assert ENGINES["scylla"].name == "scylla"
 
 
+@CALM
 @given(
     st.integers(1, 100),
     st.lists(st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True), min_size=1, max_size=6, unique=True),

@@ -192,7 +192,7 @@ def test_a_copy_that_vanished_is_no_failure(
 
 
 def test_the_patrol_looks_at_what_is_not_active(claims: Claims) -> None:
-    for _ in range(len(claims.queue)):
+    for _each in range(len(claims.queue)):
         claims.queue.done(claims.queue.get())
     claims.claims.replace([copy(version=2, status={"phase": "Active"})])
     claims.queue.done(claims.queue.get())

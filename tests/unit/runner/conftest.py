@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +29,18 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path / "git", monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository that is set up, made once."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        world = World(tmp_path_factory.mktemp("template"), monkeypatch)
+        world.set_up()
+        return world.repository
+
+
 @pytest.fixture
-def world(empty: World) -> World:
+def world(empty: World, template: Path) -> World:
     """A platform of two PoPs with tenant acme in both."""
-    empty.set_up()
+    shutil.rmtree(empty.repository)
+    shutil.copytree(template, empty.repository)
     return empty

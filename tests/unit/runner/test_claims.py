@@ -12,7 +12,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 
 from tests.unit.runner.world import UNREACHABLE, FakeCluster, World, as_file, claim, copy
 
-ONE = {"tenant": "acme", "name": "orders", "sku": "scy-ring-3", "region": "lagos"}
+ONE: dict[str, Any] = {"tenant": "acme", "name": "orders", "sku": "scy-ring-3", "region": "lagos"}
 
 
 def test_one_claim_is_one_commit(world: World) -> None:
@@ -86,7 +86,7 @@ def test_the_same_again_changes_nothing_and_another_size_is_an_update(world: Wor
     assert again["manifests"] == {"count": 0}
     assert world.head() == head
 
-    more = {"resources": {"node": {"cpu": "8", "memory": "32Gi"}}}
+    more: dict[str, Any] = {"resources": {"node": {"cpu": "8", "memory": "32Gi"}}}
     grown = world.run("service_claim", **ONE, **more)
     assert grown["operations"][0]["action"] == "update"
     assert grown["operations"][0]["changed"] == ["spec.resources.node.cpu", "spec.resources.node.memory"]
@@ -271,7 +271,7 @@ def test_waiting_for_what_is_unchanged_follows_the_operation_of_its_last_commit(
 
 def test_a_wait_that_times_out_keeps_what_was_delivered(world: World) -> None:
     world.clusters["johannesburg"].answers = [UNREACHABLE]
-    ring = {"replication": {"regions": ["lagos", "johannesburg"]}}
+    ring: dict[str, Any] = {"replication": {"regions": ["lagos", "johannesburg"]}}
     result = world.run("service_claim", **ONE, **ring, wait=True, wait_timeout=0)
     assert result["failed"]
     assert (result["changed"], result["commit"]) == (True, world.head())

@@ -117,7 +117,8 @@ def test_many_services_are_told_of_in_sums() -> None:
 def test_a_cluster_that_is_down_is_asked_once_for_all_tenants() -> None:
     down = FakeCluster([UNREACHABLE])
     services = [Wanted(tenant, "orders", "lagos", ("lagos",)) for tenant in ("acme", "beta", "gamma")]
-    found = wait.answers(services, {"lagos": down})
+    clusters: dict[str, Any] = {"lagos": down}
+    found = wait.answers(services, clusters)
     assert down.asked == ["tenant-acme"]
     assert {str(answer["lagos"]) for answer in found.values()} == {UNREACHABLE.message}
 

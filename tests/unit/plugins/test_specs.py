@@ -1,0 +1,96 @@
+"""Modules, actions, argument specs and documentation say the same."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.plugin_docs import read_docstring
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import add_fragments
+from ansible_collections.dbaas.platform.plugins.module_utils import specs
+
+from tests.tools.tree import ROOT
+from tests.unit.runner.world import MODULES
+
+Json = dict[str, Any]
+PLUGINS = "ansible_collections.dbaas.platform.plugins"
+LOOKUPS = ("connection", "service_catalog", "service_claim")
+
+
+def names(folder: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "plugins" / folder).glob("*.py") if path.stem != "__init__")
+
+
+def load(folder: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{PLUGINS}.{folder}.{name}")
+
+
+def documented(folder: str, name: str) -> Json:
+    """DOCUMENTATION with its fragments."""
+    path = str(ROOT / "plugins" / folder / f"{name}.py")
+    doc: Json = read_docstring(path)["doc"]
+    add_fragments(doc, path, fragment_loader=fragment_loader, is_module=folder == "modules")
+    return doc
+
+
+def plain(option: Json, children: str) -> Json:
+    """What documentation and spec of one option must agree on."""
+    kept = {key: option[key] for key in ("type", "elements", "required", "default", "choices") if option.get(key)}
+    kept |= {"default": False} if option.get("default") is False else {}
+    nested = option.get(children)
+    return kept | ({"options": {name: plain(child, children) for name, child in nested.items()}} if nested else {})
+
+
+def test_nothing_is_missing_anywhere() -> None:
+    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["platform"]
+    assert names("modules") == names("action") == group == sorted(MODULES)
+    assert tuple(names("lookup")) == LOOKUPS
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_documents_its_argument_spec(name: str) -> None:
+    doc = documented("modules", name)
+    assert doc["module"] == name
+    spec = MODULES[name][0]()["argument_spec"]
+    options = doc["options"]
+    assert {key: plain(item, "suboptions") for key, item in options.items()} == {
+        key: plain(item, "options") for key, item in spec.items()
+    }
+    for key, item in spec.items():
+        text = " ".join([*options[key]["description"]])
+        assert re.findall(r"E\((\w+)\)", text) == item.get("fallback", (None, []))[1], key
+    membership = doc["attributes"]["action_group"]["membership"]
+    assert membership == ["dbaas.platform.platform"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_action_and_module_call_the_same_runner_with_the_same_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    module, action = load("modules", name), load("action", name).ActionModule
+    monkeypatch.setattr(module, "run_module", lambda *given: called.extend(given))
+    module.main()
+    spec, runner = MODULES[name]
+    assert called == [spec(), runner]
+    assert (action.spec, action.runner) == (spec, runner)
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_lookup_reads_the_same_environment_as_the_modules(name: str) -> None:
+    options = documented("lookup", name)["options"]
+    spec = {**specs.git(), **(specs.kubernetes() if name != "service_catalog" else {})}
+    assert set(options) == {"_terms", *spec}
+    for key, item in spec.items():
+        assert options[key]["type"] == item["type"]
+        assert [variable["name"] for variable in options[key]["env"]] == item["fallback"][1]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_secrets_are_marked(name: str) -> None:
+    """What carries a secret is no_log, and nothing else: a masked option would mask its words everywhere."""
+    spec = MODULES[name][0]()["argument_spec"]
+    assert {key for key, item in spec.items() if item.get("no_log")} == {"token", "proxy"}
