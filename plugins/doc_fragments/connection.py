@@ -48,7 +48,8 @@ options:
 options:
   kubeconfig:
     description:
-      - Kubeconfig with one context per point of presence.
+      - Kubeconfig with one context per point of presence. Modules that speak to Git alone take it too, so that
+        C(module_defaults) can set it for the whole group.
       - If not given, the environment variables E(K8S_AUTH_KUBECONFIG) and E(KUBECONFIG) are used.
     type: path
 """

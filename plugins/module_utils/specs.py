@@ -17,8 +17,8 @@ def _text(variable: str | None = None, **more: Any) -> Spec:
     return {"type": "str", **({"fallback": (env_fallback, [variable])} if variable else {}), **more}
 
 
-def git() -> Spec:
-    """Options of every module that speaks to the GitOps repository."""
+def connections() -> Spec:
+    """Options of every module: repository and clusters, so that `module_defaults` can set both for the group."""
     return {
         "repository": _text("DBAAS_REPOSITORY"),
         "branch": _text("DBAAS_GIT_BRANCH"),
@@ -27,12 +27,8 @@ def git() -> Spec:
         "token_file": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_TOKEN_FILE"])},
         "ca_cert": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_CA_CERT"])},
         "proxy": _text("DBAAS_GIT_PROXY", no_log=True),
+        "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
     }
-
-
-def kubernetes() -> Spec:
-    """Options of every module that speaks to the PoPs' clusters."""
-    return {"kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])}}
 
 
 def _delivery() -> Spec:
@@ -61,8 +57,7 @@ def service_claim() -> Spec:
             "project": _text(),
             **fields,
             **_claim_state(),
-            **git(),
-            **kubernetes(),
+            **connections(),
             **_delivery(),
             **_waiting(),
         },
@@ -78,8 +73,7 @@ def service_claims() -> Spec:
             "src": {"type": "path"},
             "purge": {"type": "bool", "default": False},
             **_claim_state(),
-            **git(),
-            **kubernetes(),
+            **connections(),
             **_delivery(),
             **_waiting(),
         },
@@ -94,8 +88,7 @@ def service_claim_info() -> Spec:
         "argument_spec": {
             "tenant": _text(required=True),
             "names": {"type": "list", "elements": "str"},
-            **git(),
-            **kubernetes(),
+            **connections(),
             "shipped": {"type": "dict"},
         }
     }
@@ -115,7 +108,7 @@ def one_tenant() -> Spec:
             "tenant": _text(required=True),
             **argument_spec(tenant.SPEC),
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            **git(),
+            **connections(),
             **_delivery(),
         },
         "required_if": [("state", "present", ["regions"])],
@@ -128,7 +121,7 @@ def tenants() -> Spec:
         "argument_spec": {
             "tenants": {"type": "list", "elements": "dict"},
             "src": {"type": "path"},
-            **git(),
+            **connections(),
             **_delivery(),
         },
         "mutually_exclusive": [("tenants", "src")],
@@ -138,7 +131,7 @@ def tenants() -> Spec:
 
 def tenant_info() -> Spec:
     """Of module tenant_info."""
-    return {"argument_spec": {"tenants": {"type": "list", "elements": "str"}, **git()}}
+    return {"argument_spec": {"tenants": {"type": "list", "elements": "str"}, **connections()}}
 
 
 def gitops_repository() -> Spec:
@@ -153,7 +146,7 @@ def gitops_repository() -> Spec:
             },
             "repo_url": _text(),
             "upgrade": {"type": "bool", "default": False},
-            **git(),
+            **connections(),
             **_delivery(),
         }
     }

@@ -64,6 +64,7 @@ options:
 extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
+  - dbaas.platform.connection.kubernetes
   - dbaas.platform.connection.delivery
 author:
   - dbaas.platform contributors (@dbaas-platform)

@@ -23,6 +23,7 @@ options:
 extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
+  - dbaas.platform.connection.kubernetes
   - dbaas.platform.connection.delivery
   - dbaas.platform.fields.tenant
 author:

@@ -18,6 +18,7 @@ options:
 extends_documentation_fragment:
   - dbaas.platform.attributes.info
   - dbaas.platform.connection.git
+  - dbaas.platform.connection.kubernetes
 author:
   - dbaas.platform contributors (@dbaas-platform)
 requirements:

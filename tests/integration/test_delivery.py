@@ -20,11 +20,11 @@ from tests.lab.platform import ROOT, environment
 Json = dict[str, Any]
 
 
-def document(name: str, **spec: Any) -> Json:
+def document(name: str, namespace: str = NAMESPACE, **spec: Any) -> Json:
     return {
         "apiVersion": "dbaas.example.com/v1alpha1",
         "kind": "ServiceClaim",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {"sku": "scy-ring-3", "region": "lagos", **spec},
     }
 
@@ -62,7 +62,7 @@ def test_refused_push_is_an_error_in_the_remotes_words(platform: Platform) -> No
 
 def test_four_writers_all_land(platform: Platform) -> None:
     def write(writer: int) -> Json:
-        claims = [document(f"w{writer}-{number}") for number in range(5)]
+        claims = [document(f"w{writer}-{number}", "tenant-crowd") for number in range(5)]
         return platform.module("service_claims", {"claims": claims})
 
     before = platform.git("rev-list", "--count", "main")
@@ -71,12 +71,12 @@ def test_four_writers_all_land(platform: Platform) -> None:
     assert not [result for result in results if result["failed"]], results
     assert len({result["commit"] for result in results}) == 4
     assert int(platform.git("rev-list", "--count", "main")) - int(before) == 4
-    files = platform.git("ls-tree", "-r", "--name-only", "main", "tenants/acme/").splitlines()
+    files = platform.git("ls-tree", "-r", "--name-only", "main", "tenants/crowd/").splitlines()
     for writer in range(4):
         for number in range(5):
-            assert f"tenants/acme/claims/w{writer}-{number}.yaml" in files
-            assert f"tenants/acme/lagos/services/w{writer}-{number}.yaml" in files
-    trailers = re.findall(r"Dbaas-Operation: (\S+) create acme/(w\d-\d)", platform.git("log", "--format=%B", "main"))
+            assert f"tenants/crowd/claims/w{writer}-{number}.yaml" in files
+            assert f"tenants/crowd/lagos/services/w{writer}-{number}.yaml" in files
+    trailers = re.findall(r"Dbaas-Operation: (\S+) create crowd/(w\d-\d)", platform.git("log", "--format=%B", "main"))
     assert len(trailers) == len({operation for operation, _name in trailers}) == 20
     assert platform.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
 

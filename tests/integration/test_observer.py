@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import NAMESPACE, Platform, git, until
+from tests.integration.conftest import Platform, git, until
 
 Json = dict[str, Any]
-SERVICES = "tenants/acme/lagos/services"
+NAMESPACE = "tenant-quiet"
+SERVICES = "tenants/quiet/lagos/services"
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
 
 
@@ -50,7 +51,7 @@ def test_only_what_a_commit_touches_is_refreshed(platform: Platform, tmp_path: P
     assert time.monotonic() - start < 8, "the PoP's ear is slow"
     refreshed = [line["application"] for line in events(platform, "lagos", "refresh") if line["head"] == head]
     assert len(refreshed) == 1
-    assert "acme" in refreshed[0]
+    assert "quiet" in refreshed[0]
     assert [line for line in events(platform, "johannesburg", "refresh") if line["head"] == head] == []
 
 

@@ -26,31 +26,36 @@ def secret(platform: Platform, pop: str, name: str) -> dict[str, str]:
 def test_plain_push_becomes_active_without_ansible(platform: Platform, tmp_path: Path) -> None:
     rendered = platform.module(
         "service_claim",
-        {"tenant": "acme", "name": "pushed", "sku": "scy-ring-5", "region": "lagos", "state": "rendered"},
+        {"tenant": "quiet", "name": "pushed", "sku": "scy-ring-5", "region": "lagos", "state": "rendered"},
     )
     work = platform.clone(tmp_path)
     objects = "".join(f"---\n{json.dumps(item['object'])}\n" for item in rendered["manifests"]["rendered"])
-    (work / "tenants/acme/lagos/services/pushed.yaml").write_text(objects)
+    (work / "tenants/quiet/lagos/services/pushed.yaml").write_text(objects)
     git(work, "add", ".")
     git(work, "commit", "--quiet", "--message", "By hand")
+    until(
+        lambda: platform.lab.api("lagos").get(
+            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/tenant-quiet-services"
+        )
+    )
     start = time.monotonic()
     git(work, "push", "--quiet")
 
-    until(lambda: platform.copy("lagos", "pushed"))
+    until(lambda: platform.copy("lagos", "pushed", "tenant-quiet"))
     assert time.monotonic() - start < 8, "the PoP's ear is slow"
-    until(lambda: platform.phase("lagos", "pushed") == "Provisioning")
-    waiting = platform.copy("lagos", "pushed")["status"]["lastOperation"]
+    until(lambda: platform.phase("lagos", "pushed", "tenant-quiet") == "Provisioning")
+    waiting = platform.copy("lagos", "pushed", "tenant-quiet")["status"]["lastOperation"]
     assert waiting["ready"] < waiting["wanted"] == 5
-    until(lambda: platform.phase("lagos", "pushed") == "Active")
-    copy = platform.copy("lagos", "pushed")
+    until(lambda: platform.phase("lagos", "pushed", "tenant-quiet") == "Active")
+    copy = platform.copy("lagos", "pushed", "tenant-quiet")
     status = copy["status"]
-    assert status["connectionString"] == "cql://pushed-client.tenant-acme.svc.lagos.dbaas.internal:9142"
+    assert status["connectionString"] == "cql://pushed-client.tenant-quiet.svc.lagos.dbaas.internal:9142"
     assert [endpoint["region"] for endpoint in status["endpoints"]] == ["lagos"]
     conditions = {item["type"]: item["status"] for item in status["conditions"]}
     assert (conditions["Ready"], conditions["CredentialsReady"], conditions["BackupConfigured"]) == ("True",) * 3
     writers = {item["manager"] for item in copy["metadata"]["managedFields"] if item.get("subresource") == "status"}
     assert writers == {"dbaas-observer"}
-    assert platform.copy("johannesburg", "pushed") == {}
+    assert platform.copy("johannesburg", "pushed", "tenant-quiet") == {}
 
 
 def test_bad_operator_object_is_degraded_within_ten_seconds(platform: Platform) -> None:

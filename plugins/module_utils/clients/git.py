@@ -155,7 +155,11 @@ class GitRepository:
         except _GitFailed as failure:
             if "couldn't find remote ref" not in failure.stderr:
                 raise self._unreachable(failure) from None
-            if others := self._heads("refs/heads/*"):
+            others = self._heads("refs/heads/*")
+            if self._ref in others:
+                # another writer has made it since
+                return self.fetch()
+            if others:
                 names = ", ".join(sorted(ref.removeprefix("refs/heads/") for ref in others)[:10])
                 raise DbaasError(
                     "option-invalid", f"{self._url} has no branch {self.remote.branch}; it has: {names}"

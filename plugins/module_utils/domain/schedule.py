@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice, pairwise
 
 #: What every operator's cron understands: no L, W, # or ?, and Sunday is 0.
@@ -13,6 +14,7 @@ _FIELD = re.compile(r"[0-9A-Za-z*,/-]+")
 _DAYS = re.compile(r"([0-6*,/-]|SUN|MON|TUE|WED|THU|FRI|SAT)+", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)
 def problem(expression: str) -> str | None:
     """Why a five-field cron expression is wrong, or None when it is right."""
     from cronsim import CronSim, CronSimError
@@ -31,6 +33,7 @@ def problem(expression: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def shortest_gap(expression: str) -> int:
     """Seconds between the two closest of the next 50 firings of a valid expression.
 

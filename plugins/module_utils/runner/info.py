@@ -133,7 +133,8 @@ def _from_copies(clusters: Mapping[str, Cluster], tenant: str, names: Iterable[s
             silent.append(region)
             continue
         for copy in copies:
-            home, others = copy["spec"]["region"], copy["spec"]["replication"]["regions"]
+            # one that was born in the cluster holds only what was given
+            home, others = copy["spec"]["region"], copy["spec"].get("replication", {}).get("regions", [])
             regions = (home, *(each for each in others if each != home))
             found[copy["metadata"]["name"]] = Wanted(tenant, copy["metadata"]["name"], home, regions)
     wanted = list(names) or sorted(found)

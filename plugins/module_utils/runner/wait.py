@@ -20,6 +20,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 Json = dict[str, Any]
 
 _PAUSE = 0.5
+#: seconds for which a refusal is taken for that of a cluster that starts
+_REFUSED = 10.0
 #: more services than this are told of in sums
 _EACH = 12
 
@@ -82,12 +84,21 @@ def until_ready(
 ) -> list[Json]:
     """Waits until every service is Active in all its regions, one has Failed, or `timeout` seconds are over.
 
-    Returns for each service tenant, name, phase, message, regions, connection and connection_string.
+    Returns for each service tenant, name, phase, message, regions, connection and connection_string. Raises DbaasError
+    when a cluster refuses us for a while: one that has just started refuses everybody.
     """
     end = time.monotonic() + timeout
+    welcome = time.monotonic()
     told: dict[tuple[str, ...], str] = {}
     while True:
-        found = answers(services, clusters)
+        try:
+            found = answers(services, clusters)
+        except DbaasError:
+            if time.monotonic() - welcome > _REFUSED:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        welcome = time.monotonic()
         states = [(item, combine(item.home, found[item.tenant, item.name], item.operation)) for item in services]
         _tell(states, told, progress)
         phases = {state["phase"] for _item, state in states}

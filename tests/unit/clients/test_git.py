@@ -126,6 +126,18 @@ def test_first_writers_of_an_empty_remote_race(there: GitRemote) -> None:
         assert refusal(lambda: slow.push(commit)).code == "git-raced"
 
 
+def test_a_branch_that_appears_while_it_is_looked_for(there: GitRemote, monkeypatch: pytest.MonkeyPatch) -> None:
+    with there.open() as slow, there.open() as fast:
+        heads = slow._heads
+
+        def late(pattern: str) -> dict[str, str]:
+            write(fast, a="1")
+            return heads(pattern)
+
+        monkeypatch.setattr(slow, "_heads", late)
+        assert slow.fetch().read(["a"]) == {"a": b"1"}
+
+
 def test_a_hook_refuses_in_its_own_words(there: GitRemote) -> None:
     there.hook("pre-receive", f"echo 'Protected: non-fast-forward {CANARY}' >&2; echo; echo second line; exit 1")
     with there.open() as repository:

@@ -71,7 +71,12 @@ def test_the_runner_is_given_plain_values_all_options_and_what_is_shipped(monkey
     plugin = action(
         "service_claims", "claims:\n- {spec: {day: 2026-01-02, size: 5, ratio: 0.5, flag: true}}\n", diff=True
     )
-    monkeypatch.setattr(type(plugin), "runner", staticmethod(lambda run: seen.append(run) or {"changed": False}))
+
+    def runner(run: Any) -> Any:
+        seen.append(run)
+        return {"changed": False}
+
+    monkeypatch.setattr(type(plugin), "runner", staticmethod(runner))
     assert plugin.run(task_vars={})["changed"] is False
     (given,) = seen
     assert (given.check, given.diff) == (False, True)

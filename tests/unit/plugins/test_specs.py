@@ -82,7 +82,9 @@ def test_action_and_module_call_the_same_runner_with_the_same_spec(name: str, mo
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_lookup_reads_the_same_environment_as_the_modules(name: str) -> None:
     options = documented("lookup", name)["options"]
-    spec = {**specs.git(), **(specs.kubernetes() if name != "service_catalog" else {})}
+    spec = specs.connections()
+    if name == "service_catalog":
+        del spec["kubeconfig"]
     assert set(options) == {"_terms", *spec}
     for key, item in spec.items():
         assert options[key]["type"] == item["type"]
