@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How to reach the GitOps repository (GIT), the clusters (KUBERNETES), and what all that deliver share (DELIVERY, WAITING)."""
+    """How to reach the GitOps repository and the clusters, from modules and from lookups; what all that deliver share."""
 
     GIT = r"""
 options:
@@ -97,4 +97,55 @@ options:
       - How long the operation may take, as a duration; stands in the commit and in the claim's copies.
     type: str
     default: 30m
+"""
+
+    LOOKUP_GIT = r"""
+options:
+  repository:
+    description: Address of the GitOps repository.
+    type: str
+    env:
+      - name: DBAAS_REPOSITORY
+  branch:
+    description: Branch that the platform lives on.
+    type: str
+    default: main
+    env:
+      - name: DBAAS_GIT_BRANCH
+  username:
+    description: User name that goes with the token.
+    type: str
+    default: dbaas
+    env:
+      - name: DBAAS_GIT_USERNAME
+  token:
+    description: Token that may read the repository.
+    type: str
+    env:
+      - name: DBAAS_GIT_TOKEN
+  token_file:
+    description: File that holds the token.
+    type: path
+    env:
+      - name: DBAAS_GIT_TOKEN_FILE
+  ca_cert:
+    description: PEM file of the authority that signed the remote's certificate.
+    type: path
+    env:
+      - name: DBAAS_GIT_CA_CERT
+  proxy:
+    description: Proxy for HTTP and HTTPS.
+    type: str
+    env:
+      - name: DBAAS_GIT_PROXY
+"""
+
+    LOOKUP_KUBERNETES = r"""
+options:
+  kubeconfig:
+    description: Kubeconfig with one context per point of presence.
+    type: path
+    env:
+      - name: K8S_AUTH_KUBECONFIG
+      - name: KUBECONFIG
 """

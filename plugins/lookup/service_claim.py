@@ -15,49 +15,9 @@ options:
     type: list
     elements: str
     required: true
-  repository:
-    description: Address of the GitOps repository.
-    type: str
-    env:
-      - name: DBAAS_REPOSITORY
-  branch:
-    description: Branch that the platform lives on.
-    type: str
-    default: main
-    env:
-      - name: DBAAS_GIT_BRANCH
-  username:
-    description: User name that goes with the token.
-    type: str
-    default: dbaas
-    env:
-      - name: DBAAS_GIT_USERNAME
-  token:
-    description: Token that may read the repository.
-    type: str
-    env:
-      - name: DBAAS_GIT_TOKEN
-  token_file:
-    description: File that holds the token.
-    type: path
-    env:
-      - name: DBAAS_GIT_TOKEN_FILE
-  ca_cert:
-    description: PEM file of the authority that signed the remote's certificate.
-    type: path
-    env:
-      - name: DBAAS_GIT_CA_CERT
-  proxy:
-    description: Proxy for HTTP and HTTPS.
-    type: str
-    env:
-      - name: DBAAS_GIT_PROXY
-  kubeconfig:
-    description: Kubeconfig with one context per point of presence.
-    type: path
-    env:
-      - name: K8S_AUTH_KUBECONFIG
-      - name: KUBECONFIG
+extends_documentation_fragment:
+  - dbaas.platform.connection.lookup_git
+  - dbaas.platform.connection.lookup_kubernetes
 requirements:
   - fastyaml-rs
   - git

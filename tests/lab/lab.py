@@ -168,10 +168,6 @@ class Lab:
         """0 when it does not run."""
         return int(self.supervisor.states()[self._name(process, pop)]["pid"])
 
-    def apply_root(self, pop: str) -> None:
-        """The bootstrap's one Application, of overlays/<pop>."""
-        self._pops[pop].api().apply(self._pops[pop].root_application())
-
     @contextlib.contextmanager
     def refuse_pushes(self, why: str = "pushes are refused") -> Iterator[None]:
         """The Git server refuses every push while the context lasts."""

@@ -287,20 +287,6 @@ class Pop:
             *_grant("lab-operator", operator_rules(), "operator"),
         ]
 
-    def root_application(self) -> Obj:
-        """The one Application that a bootstrap applies by hand; all others come from Git."""
-        spec = {
-            "project": "default",
-            "source": {"repoURL": self.shared.git_url, "targetRevision": "main", "path": f"overlays/{self.name}"},
-            "destination": {"name": "pop", "namespace": "argocd"},
-            "syncPolicy": {
-                "automated": {"prune": False, "selfHeal": True},
-                "syncOptions": ["ServerSideApply=true"],
-                "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "5s"}},
-            },
-        }
-        return _argocd("Application", "root", "argoproj.io/v1alpha1", spec=spec)
-
 
 _SECRET_TYPE = "argocd.argoproj.io/secret-type"
 _PART_OF = "app.kubernetes.io/part-of"
