@@ -42,9 +42,11 @@ def live(platform: Platform, name: str) -> str:
 
 def test_only_what_a_commit_touches_is_refreshed(platform: Platform, tmp_path: Path) -> None:
     work = platform.clone(tmp_path)
-    push(work, "touched", "1")
-    # The tenant is new: its Applications have come by now.
+    first = push(work, "touched", "1")
+    # The tenant is new: its Applications have come by now, and none has a reason of its own to look again.
     until(lambda: live(platform, "touched") == "1")
+    services = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/tenant-quiet-services"
+    until(lambda: (platform.lab.api("lagos").get(services) or {})["status"]["sync"]["revision"] == first)
     head = push(work, "touched", "2")
     start = time.monotonic()
     until(lambda: live(platform, "touched") == "2")

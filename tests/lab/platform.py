@@ -27,6 +27,7 @@ def environment(lab: Lab, user: str = "reader") -> dict[str, str]:
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
         "ANSIBLE_NOCOWS": "1",
+        "ANSIBLE_ASYNC_DIR": str(lab.state / "async"),
         "DBAAS_REPOSITORY": lab.git_url,
         "DBAAS_GIT_USERNAME": "writer",
         "DBAAS_GIT_TOKEN": lab.git_token("writer"),
