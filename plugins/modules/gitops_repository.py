@@ -55,7 +55,9 @@ options:
         type: list
         elements: str
   repo_url:
-    description: Address of the repository as Argo CD sees it; O(repository) when not given.
+    description:
+      - Address of the repository as Argo CD sees it. When not given, the one that C(platform.yml) has, at first O(repository).
+      - Another one moves the foundations of all tenants in the same commit.
     type: str
   upgrade:
     description: Whether files that stand are replaced by those of this version of the collection.

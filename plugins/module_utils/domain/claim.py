@@ -166,7 +166,7 @@ class Admission:
         errors += self._networks(spec)
         errors += self._backup(spec)
         if sku is None:
-            return None, errors
+            return None, [*errors, *self._wrong_anyhow(spec)]
         regions = spec["replication"]["regions"]
         topology = self._catalog.topology(sku.engine, spec["plan"], len(regions))
         if isinstance(topology, dict):
@@ -202,10 +202,13 @@ class Admission:
                 return None, missing
             sku = self._catalog.choose(str(engine), str(plan))
             if sku is None:
-                offers = sorted({f"{sku.engine} {each}" for sku in skus.values() for each in sku.plans})
-                return None, [
-                    FieldError("spec.engine", engine, f"with plan {plan} none; there are " + ", ".join(offers))
-                ]
+                plans = list(dict.fromkeys(each for sku in skus.values() if sku.engine == engine for each in sku.plans))
+                if plans:
+                    words = f"one of {', '.join(plans)} (what the catalog offers of {engine})"
+                    return None, [FieldError("spec.plan", plan, words, nearest(plan, plans))]
+                offered = list(dict.fromkeys(sku.engine for sku in skus.values()))
+                words = f"one of {', '.join(offered)}: the catalog offers no {engine} yet"
+                return None, [FieldError("spec.engine", engine, words)]
         else:
             sku = skus[name]
         errors = []
@@ -218,6 +221,17 @@ class Admission:
         spec["sku"], spec["engine"] = sku.name, sku.engine
         spec["plan"] = plan if plan in sku.plans else sku.plans[0]
         return sku, errors
+
+    def _wrong_anyhow(self, spec: Json) -> list[FieldError]:
+        """What no SKU that the claim could have meant would take."""
+        meant = [sku for sku in self._catalog.skus.values() if spec.get("engine") in (None, sku.engine)]
+        found: list[dict[str, FieldError]] = []
+        for sku in meant:
+            trial = {**copy.deepcopy(spec), "engine": sku.engine}
+            self._fill_from_sku(trial, sku, None)
+            wrong = [*self._version(trial, None, []), *self._limits(trial, sku)]
+            found.append({error.path: error for error in wrong})
+        return [error for path, error in (found or [{}])[0].items() if all(path in other for other in found)]
 
     def _regions(self, tenant: str, item: Json, spec: Json) -> Iterator[FieldError]:
         known = [region for region in self._platform.pops if region in self._catalog.regions]

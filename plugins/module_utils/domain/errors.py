@@ -13,11 +13,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "tenant-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
     "catalog-invalid": ("user", False, "Correct the catalog; the line named is wrong."),
     "document-invalid": ("user", False, "Correct the file: it must hold YAML documents of the kind named."),
-    "platform-missing": (
-        "user",
-        False,
-        "Run gitops_repository (or playbook init_repository) on this repository first.",
-    ),
+    "platform-missing": ("user", False, "Run module gitops_repository on this repository first."),
     "platform-outdated": (
         "user",
         False,

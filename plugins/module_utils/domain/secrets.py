@@ -51,7 +51,8 @@ def build(secret: WantedSecret, key: bytes) -> Json:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    info = f"{GROUP}/{secret.service_id}/{secret.purpose}/{_GENERATION}"
+    # the namespace too: a claim may bring a service id, and another tenant's must not open that tenant's database
+    info = f"{GROUP}/{secret.namespace}/{secret.service_id}/{secret.name}/{secret.purpose}/{_GENERATION}"
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=info.encode()).derive(key)
     password = base64.urlsafe_b64encode(derived).decode().rstrip("=")
     return {

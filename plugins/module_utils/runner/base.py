@@ -19,10 +19,10 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, Snapshot, blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Request, Yaml
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
@@ -67,9 +67,23 @@ def shipped(root: Path) -> Json:
 
 def request(run: Run, parent: str) -> Request:
     """Who asks: AWX's user where AWX runs us (the action gives it), else the local one."""
-    requester = run.text("requester") or getpass.getuser()
+    requester = run.text("requester") or _local_user()
+    deadline = run.text("deadline") or "30m"
+    try:
+        quantity.seconds(deadline)
+    except ValueError:
+        error = FieldError("deadline", deadline, "a duration such as 90s, 30m or 2h")
+        raise InvalidFields("option-invalid", [error]) from None
     # one word: it stands among others in the commit's trailers
-    return Request(parent, "_".join(requester.split()), run.text("deadline") or "30m", VERSION)
+    return Request(parent, "_".join(requester.split()), deadline, VERSION)
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # a container that runs with any user id has no name for it
+        return f"uid-{os.getuid()}"
 
 
 def author(run: Run) -> str:

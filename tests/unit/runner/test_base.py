@@ -128,3 +128,17 @@ def test_a_cluster_per_context_of_the_one_kubeconfig(monkeypatch: pytest.MonkeyP
     asked.clear()
     base.clusters(Run({}), platform)
     assert {kubeconfig for kubeconfig, _context in asked} == {"/from/environment"}
+
+
+def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert base.request(Run({}), "").requester.startswith("uid-")
+
+
+@pytest.mark.parametrize("deadline", ["soon", "30", "30m\nDbaas-Operation: forged"])
+def test_a_deadline_is_a_duration(deadline: str) -> None:
+    with pytest.raises(InvalidFields, match="deadline: given"):
+        base.request(Run({"deadline": deadline}), "")

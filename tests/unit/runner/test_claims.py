@@ -290,3 +290,12 @@ def test_credentials_that_are_refused_end_the_wait(world: World) -> None:
     world.clusters["lagos"].answers = [DbaasError("kube-auth", "lagos: serviceclaims: 401: Unauthorized")]
     with pytest.raises(DbaasError, match="401"):
         world.run("service_claim", **ONE, wait=True)
+
+
+def test_rendered_returns_every_object_of_what_stands_too(world: World) -> None:
+    world.run("service_claim", **ONE)
+    result = world.run("service_claims", claims=[claim("orders"), claim("carts")], state="rendered")
+    names = [item["object"]["metadata"]["name"] for item in result["manifests"]["rendered"]]
+    assert names.count("orders") == names.count("carts") > 3
+    stands = documents.load_all(world.text("tenants/acme/lagos/services/orders.yaml"))
+    assert all({"pop": "lagos", "object": item} in result["manifests"]["rendered"] for item in stands)

@@ -151,3 +151,25 @@ def test_a_pop_given_twice_is_refused(empty: World) -> None:
     error = empty.refused("gitops_repository", pops=[POPS[0], POPS[0]])
     assert isinstance(error, InvalidFields)
     assert error.errors[0].path == "pops[1].name"
+
+
+def test_the_address_of_one_writer_does_not_move_the_platform(empty: World) -> None:
+    empty.set_up()
+    assert not empty.run("gitops_repository", pops=POPS, repository=str(empty.repository))["changed"]
+
+
+def test_another_address_moves_the_foundations_of_all_tenants_too(empty: World) -> None:
+    empty.set_up()
+    moved = empty.run("gitops_repository", pops=POPS, repo_url="https://git.example.com/x")
+    assert "tenants/acme/lagos/application.yaml" in moved["files"]
+    for path in empty.files():
+        if not path.startswith("base/"):
+            assert empty.url not in empty.text(path)
+    assert not empty.run("gitops_repository", pops=POPS)["changed"]
+    assert not empty.run("tenant", tenant="acme", regions=["lagos", "johannesburg"])["changed"]
+
+
+def test_a_password_in_the_address_never_reaches_git(empty: World) -> None:
+    error = empty.refused("gitops_repository", pops=POPS, repo_url="https://ada:canary@git.example.com/x")
+    assert "repo_url" in str(error)
+    assert "canary" not in str(error)
