@@ -22,6 +22,8 @@ Json = dict[str, Any]
 
 #: The namespace of the service ids that we make (uuid5 of tenant, name and parent commit).
 _IDS = uuid.UUID("6d1d2f0e-6f2b-5c6e-9c57-0d6f6f3f2a51")
+#: what every copy's spec holds
+_WHOLE = {"serviceId", "engine", "plan", "version", "region", "storage", "replication", "highAvailability", "resources"}
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
 
@@ -204,7 +206,8 @@ def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml
         path = paths.service(tenant_id, pop, name)
         # the rest of the file is long, and reading it is what a run that changes nothing would spend its time on
         begin = b"\n---\n".join(content.split(b"\n---\n", 2)[:2])
-        if spec := _spec(_first(begin, path, yaml)):
+        spec = _spec(_first(begin, path, yaml))
+        if spec.keys() >= _WHOLE:
             return spec
         raise DbaasError("document-invalid", f"{path}: does not begin with the claim's copy; restore it from history")
     return None

@@ -79,6 +79,16 @@ def document(tenant_id: str, spec: Json) -> Json:
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Tenant", "metadata": {"name": tenant_id}, "spec": spec}
 
 
+def shape(item: Any, source: str, tenant_id: str) -> list[FieldError]:
+    """What is wrong with the document that a file of the repository holds about this tenant."""
+    wrong = _checker().errors(item, source)
+    if not wrong and item["metadata"]["name"] != tenant_id:
+        wrong = [
+            FieldError("metadata.name", item["metadata"]["name"], f"{tenant_id}, as the folder", tenant_id, source)
+        ]
+    return wrong
+
+
 def errors(documents: Iterable[Any], platform: Platform) -> list[FieldError]:
     """All that is wrong with these Tenant documents."""
     found: list[FieldError] = []

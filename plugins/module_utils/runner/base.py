@@ -21,6 +21,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant as tenants
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Request, Yaml
@@ -126,7 +127,7 @@ def kept(snapshot: Snapshot) -> tuple[Catalog, Platform]:
         raise DbaasError("platform-missing", "The repository has no platform.yml.")
     names = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
     files = snapshot.read([paths.PLATFORM, *names])
-    platform = platforms.parse(documents.load_all(files.pop(paths.PLATFORM), paths.PLATFORM)[0])
+    platform = platforms.parse(next(iter(documents.load_all(files.pop(paths.PLATFORM), paths.PLATFORM)), None))
     return catalog_of(files), platform
 
 
@@ -136,13 +137,22 @@ def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:
 
 
 def tenants_of(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Json]:
-    """The Tenant documents of these ids that the repository has."""
-    found = snapshot.read(paths.tenant(tenant_id) for tenant_id in ids)
-    return {
-        document["metadata"]["name"]: document
-        for path, text in found.items()
-        for document in documents.load_all(text, path)
-    }
+    """The Tenant documents of these ids that the repository has.
+
+    Raises InvalidFields tenant-invalid naming all that is wrong with them: people edit these files.
+    """
+    places = {paths.tenant(tenant_id): tenant_id for tenant_id in ids}
+    found: dict[str, Json] = {}
+    errors: list[FieldError] = []
+    for path, text in snapshot.read(places).items():
+        document: Any = next(iter(documents.load_all(text, path)), None)
+        wrong = tenants.shape(document, path, places[path])
+        errors += wrong
+        if not wrong:
+            found[places[path]] = document
+    if errors:
+        raise InvalidFields("tenant-invalid", errors)
+    return found
 
 
 def claims_of(snapshot: Snapshot, tenant_id: str) -> dict[str, str]:

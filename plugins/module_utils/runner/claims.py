@@ -42,8 +42,12 @@ def run_one(run: Run) -> Json:
 
 def run_many(run: Run) -> Json:
     """The runner of module service_claims: claims as documents, from a list, a file or a folder."""
-    if run.options.get("src"):
-        given = read_source(Path(run.text("src")).expanduser())
+    if run.options.get("src") is not None:
+        src = run.text("src")
+        given = read_source(Path(src).expanduser()) if src else []
+        if not given:
+            # an empty answer, a wrong file: a run that does nothing must not look like one that did
+            raise DbaasError("document-invalid", f"src: {src or 'is empty'}: holds no ServiceClaim")
     else:
         given = [Document(f"claims[{number}]", item) for number, item in enumerate(run.options.get("claims") or [])]
     return _run(run, given)

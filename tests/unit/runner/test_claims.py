@@ -299,3 +299,26 @@ def test_rendered_returns_every_object_of_what_stands_too(world: World) -> None:
     assert names.count("orders") == names.count("carts") > 3
     stands = documents.load_all(world.text("tenants/acme/lagos/services/orders.yaml"))
     assert all({"pop": "lagos", "object": item} in result["manifests"]["rendered"] for item in stands)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "code"),
+    [
+        ("tenants/acme/tenant.yaml", "kind: Tenant\n", "tenant-invalid"),
+        ("tenants/acme/tenant.yaml", "hello\n", "tenant-invalid"),
+        ("tenants/acme/tenant.yaml", "", "tenant-invalid"),
+        ("platform.yml", "", "platform-outdated"),
+        ("tenants/acme/lagos/services/orders.yaml", "---\nspec: {a: 1}\n", "document-invalid"),
+    ],
+)
+def test_a_file_spoiled_by_hand_is_named(world: World, tmp_path: Path, path: str, text: str, code: str) -> None:
+    world.run("service_claim", **ONE)
+    world.write(tmp_path, **{path.replace("/", "__"): text})
+    assert world.refused("service_claim", **ONE, storage={"size": "1Ti"}).code == code
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing yet\n"])
+def test_a_source_without_a_claim_is_no_green_run(world: World, tmp_path: Path, text: str) -> None:
+    (tmp_path / "claims.yml").write_text(text)
+    assert world.refused("service_claims", src=str(tmp_path / "claims.yml")).code == "document-invalid"
+    assert world.refused("service_claims", src="").code == "document-invalid"
