@@ -164,6 +164,8 @@ def sync_policy(*, prune: bool, self_heal: bool = True, options: Iterable[str] =
     """The syncPolicy that all our Applications share; few retries, since the observer starts failed syncs again."""
     return {
         "automated": {"prune": prune, "selfHeal": self_heal, "allowEmpty": True},
-        "syncOptions": ["ServerSideApply=true", "RespectIgnoreDifferences=true", *options],
+        # no RespectIgnoreDifferences: Argo CD ignores status, so it would apply a stale one to Applications, whose
+        # status is no subresource
+        "syncOptions": ["ServerSideApply=true", *options],
         "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "5s"}},
     }

@@ -119,3 +119,11 @@ def test_the_sync_policy(self_heal: bool) -> None:
     assert policy["automated"] == {"prune": True, "selfHeal": self_heal, "allowEmpty": True}
     assert policy["syncOptions"][-1] == "X=y"
     assert policy["retry"]["limit"] == 2
+
+
+def test_nothing_that_applies_applications_respects_ignored_differences() -> None:
+    """It would put a stale status over the one that Argo CD writes: an Application's status is no subresource."""
+    document = tenant.document("acme", {"regions": ["lagos"]})
+    foundation = next(iter(tenant.foundation(document, POP, shipped.platform()).values()))
+    for item in (*applications().values(), repository.root(POP, shipped.platform()), foundation):
+        assert "RespectIgnoreDifferences=true" not in item["spec"]["syncPolicy"]["syncOptions"]
