@@ -10,11 +10,19 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    CLAIM,
+    DEFINITION,
+    GROUP,
+    NAMESPACE,
+    Kind,
+)
 
 Json = dict[str, Any]
 
 _DATA = (CLAIM, *operator_kinds())
+#: what takes data along when it goes: the API server asks nobody about the objects of a definition or a namespace
+_KEPT = (*_DATA, NAMESPACE, DEFINITION)
 _DELETION = f"{GROUP}/deletion"
 
 
@@ -26,7 +34,11 @@ def protection(pop: Pop) -> list[Json]:
     asked = f"object.metadata.?annotations['{_DELETION}'].orValue('')"
     asked_before = f"oldObject.metadata.?annotations['{_DELETION}'].orValue('')"
     # by its name: a label can be taken away first
-    ours = "request.resource.resource != 'namespaces' || oldObject.metadata.name.startsWith('tenant-')"
+    definitions = json.dumps([f"{kind.plural}.{kind.group}" for kind in _DATA])
+    ours = (
+        "request.resource.resource == 'namespaces' ? oldObject.metadata.name.startsWith('tenant-')"
+        f" : request.resource.resource == '{DEFINITION.plural}' ? oldObject.metadata.name in {definitions} : true"
+    )
     where = f"oldObject.metadata.?annotations['{GROUP}/path'].orValue('its file in the repository')"
     was_git_born = f"(request.operation == 'UPDATE' && {git_born.format('oldObject')})"
     only_by_file = (
@@ -50,13 +62,13 @@ def protection(pop: Pop) -> list[Json]:
         ),
         *_policy(
             "keep-data",
-            dict.fromkeys((*_DATA, NAMESPACE), ("DELETE",)),
+            dict.fromkeys(_KEPT, ("DELETE",)),
             [{"expression": f"{deliverers} && {asked_before} == oldObject.metadata.uid", "messageExpression": holds}],
             condition=("ours", ours),
         ),
         *_policy(
             "ask-for-deletion",
-            dict.fromkeys((*_DATA, NAMESPACE), ("CREATE", "UPDATE")),
+            dict.fromkeys(_KEPT, ("CREATE", "UPDATE")),
             [
                 {
                     "expression": f"{deliverers} || {asked} == (oldObject == null ? '' : {asked_before})",

@@ -79,7 +79,9 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
 
 def root(pop: Pop, platform: Platform) -> Json:
     """The one Application that whoever bootstraps a PoP applies by hand."""
-    return _application("dbaas-platform", pop, platform, paths.overlay(pop.name), namespace=pop.argocd_namespace)
+    top = _application("dbaas-platform", pop, platform, paths.overlay(pop.name), namespace=pop.argocd_namespace)
+    top["spec"]["syncPolicy"] = sync_policy(prune=False, applications=True)
+    return top
 
 
 def _component(component: str, pop: Pop, platform: Platform, catalog: Catalog) -> Iterable[Json]:
@@ -119,7 +121,7 @@ def _parent(pop: Pop, platform: Platform) -> Json:
     parent["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] = "IgnoreExtraneous,ServerSideDiff=false"
     parent["spec"]["project"] = "tenants"
     parent["spec"]["source"]["directory"] = {"recurse": True, "include": f"*/{pop.name}/application.yaml"}
-    parent["spec"]["syncPolicy"] = sync_policy(prune=False, options=["ApplyOutOfSyncOnly=true"])
+    parent["spec"]["syncPolicy"] = sync_policy(prune=False, options=["ApplyOutOfSyncOnly=true"], applications=True)
     return parent
 
 

@@ -137,7 +137,7 @@ def foundation(item: Json, pop: Pop, platform: Platform) -> dict[str, Json]:
                 "helm": {"releaseName": "tenant", "valueFiles": [f"/{values_path}"]},
             },
             "destination": {"name": pop.destination, "namespace": namespace},
-            "syncPolicy": sync_policy(prune=False),
+            "syncPolicy": sync_policy(prune=False, applications=True),
         },
     }
     values: Json = {
@@ -160,12 +160,17 @@ KEEP = {
 }
 
 
-def sync_policy(*, prune: bool, self_heal: bool = True, options: Iterable[str] = ()) -> Json:
-    """The syncPolicy that all our Applications share; few retries, since the observer starts failed syncs again."""
+def sync_policy(
+    *, prune: bool, self_heal: bool = True, options: Iterable[str] = (), applications: bool = False
+) -> Json:
+    """The syncPolicy that all our Applications share; few retries, since the observer starts failed syncs again.
+
+    applications: it applies Applications. Their status is no subresource, so that a server-side apply while a child
+    syncs takes the status over, and leaves the child Running for ever (argo-cd#29253). For the same reason nothing here
+    has RespectIgnoreDifferences: Argo CD would copy the status, which it ignores, into what it applies.
+    """
     return {
         "automated": {"prune": prune, "selfHeal": self_heal, "allowEmpty": True},
-        # no RespectIgnoreDifferences: Argo CD ignores status, so it would apply a stale one to Applications, whose
-        # status is no subresource
-        "syncOptions": ["ServerSideApply=true", *options],
+        "syncOptions": [*([] if applications else ["ServerSideApply=true"]), *options],
         "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "5s"}},
     }

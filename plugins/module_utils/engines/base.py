@@ -40,6 +40,9 @@ class Kind:
 CLAIM = Kind(GROUP, VERSION, "ServiceClaim", "serviceclaims")
 SECRET = Kind("", "v1", "Secret", "secrets")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+DEFINITION = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
 
 

@@ -39,8 +39,10 @@ def test_what_nobody_may_do_to_a_service() -> None:
     data = {"serviceclaims", *(kind.plural for kind in operator_kinds())}
     assert {name: matched(spec) for name, spec in found.items()} == {
         "dbaas-git-born-claims": {"serviceclaims": ["CREATE", "UPDATE"]},
-        "dbaas-keep-data": {name: ["DELETE"] for name in (*data, "namespaces")},
-        "dbaas-ask-for-deletion": {name: ["CREATE", "UPDATE"] for name in (*data, "namespaces")},
+        "dbaas-keep-data": {name: ["DELETE"] for name in (*data, "namespaces", "customresourcedefinitions")},
+        "dbaas-ask-for-deletion": {
+            name: ["CREATE", "UPDATE"] for name in (*data, "namespaces", "customresourcedefinitions")
+        },
     }
 
 
@@ -58,6 +60,8 @@ def test_deletion_asks_for_the_uid_of_the_object_itself() -> None:
     # by name: a label could be taken away first
     (condition,) = spec["matchConditions"]
     assert "name.startsWith('tenant-')" in condition["expression"]
+    # a definition takes all its objects along, and no admission is asked about them
+    assert '"scyllaclusters.scylla.scylladb.com"' in condition["expression"]
 
 
 def test_guards_are_the_same_everywhere() -> None:
