@@ -45,7 +45,7 @@ def test_only_what_a_commit_touches_is_refreshed(platform: Platform, tmp_path: P
     first = push(work, "touched", "1")
     # The tenant is new: its Applications have come by now, and none has a reason of its own to look again.
     until(lambda: live(platform, "touched") == "1")
-    services = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/tenant-quiet-services"
+    services = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/services-quiet"
     until(lambda: (platform.lab.api("lagos").get(services) or {})["status"]["sync"]["revision"] == first)
     head = push(work, "touched", "2")
     start = time.monotonic()

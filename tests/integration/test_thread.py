@@ -35,7 +35,7 @@ def test_plain_push_becomes_active_without_ansible(platform: Platform, tmp_path:
     git(work, "commit", "--quiet", "--message", "By hand")
     until(
         lambda: platform.lab.api("lagos").get(
-            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/tenant-quiet-services"
+            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/services-quiet"
         )
     )
     start = time.monotonic()

