@@ -219,7 +219,7 @@ options:
     elements: str
   quotas:
     description:
-      - "Limits: in all, by plan and by region."
+      - "Limits: in all, by plan and by region. Kept for the record; nothing enforces them yet."
     type: dict
     suboptions:
       services:
