@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -63,8 +64,11 @@ def main() -> int:
             return code
     show_state(lab)
     console.print(f"done in {time.monotonic() - started:.0f} s, changed={changed}. Look around:")
-    console.print(f"  export KUBECONFIG={lab.kubeconfig('admin')}   # contexts: {', '.join(POPS)}", soft_wrap=True)
-    console.print(f"  git clone {lab.repository}", soft_wrap=True)
+    console.print(
+        f"  export KUBECONFIG={shlex.quote(str(lab.kubeconfig('admin')))}   # contexts: {', '.join(POPS)}",
+        soft_wrap=True,
+    )
+    console.print(f"  git clone {shlex.quote(str(lab.repository))}", soft_wrap=True)
     console.print("  make lab-down   # ends it all")
     console.print(
         "API servers, CRDs, Argo CD, Git and the observer are real; the databases are played by kwok.", soft_wrap=True

@@ -180,6 +180,27 @@ def test_policies_keep_what_git_holds(platform: Platform) -> None:
     assert platform.copy("lagos", "kept")["metadata"]["uid"] == uid
 
 
+def test_below_tenants_stands_the_foundation_alone(platform: Platform) -> None:
+    """Whoever may write to Git must not become the cluster's master by an Application of a wider project."""
+    applications = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+    own = platform.lab.api("lagos").get(f"{applications}/tenant-acme")
+    assert own
+    for name, project, path in (
+        ("mallory", "default", "tenants/acme/lagos"),
+        ("tenant-mallory", "default", "base/charts/tenant"),
+        ("tenant-mallory", "platform", "tenants/acme/lagos"),
+    ):
+        source = {"repoURL": own["spec"]["source"]["repoURL"], "path": path, "targetRevision": "main"}
+        tracked = {"argocd.argoproj.io/tracking-id": f"dbaas-tenants:argoproj.io/Application:argocd/{name}"}
+        evil = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name, "namespace": "argocd", "annotations": tracked},
+            "spec": {**own["spec"], "project": project, "source": source},
+        }
+        assert "foundation alone" in refused(platform, "POST", applications, evil, user="argocd")
+
+
 def test_the_crd_guards_what_a_schema_cannot_say(platform: Platform) -> None:
     api = platform.lab.api("lagos")
     base = f"/apis/dbaas.example.com/v1alpha1/namespaces/{NAMESPACE}/serviceclaims"

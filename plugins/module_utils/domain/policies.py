@@ -8,9 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    APPLICATION,
     CLAIM,
     DEFINITION,
     GROUP,
@@ -53,7 +55,34 @@ def protection(pop: Pop) -> list[Json]:
     holds = (
         "request.resource.resource + ' ' + oldObject.metadata.name + ' holds a service: it goes only by deprovisioning'"
     )
+    helm, own = "object.spec.?source.helm", "object.metadata.name.substring(7)"
+    foundation = " && ".join(
+        [
+            "object.metadata.name.startsWith('tenant-')",
+            "object.spec.project == 'platform'",
+            "object.spec.?destination.namespace.orValue('') == object.metadata.name",
+            "!object.spec.?sources.hasValue()",
+            f"object.spec.?source.path.orValue('') == '{paths.base('charts', 'tenant')}'",
+            f"{helm}.valueFiles.orValue([]) == ['/tenants/' + {own} + '/{pop.name}/values.yaml']",
+            *(f"!{helm}.{field}.hasValue()" for field in ("values", "valuesObject", "parameters", "fileParameters")),
+        ]
+    )
+    from_tenants = (
+        "object.metadata.name.startsWith('tenant-') || object.spec.project == 'platform' ||"
+        " object.metadata.?annotations['argocd.argoproj.io/tracking-id'].orValue('').startsWith('dbaas-tenants:')"
+    )
     return [
+        *_policy(
+            "foundations",
+            {APPLICATION: ("CREATE", "UPDATE")},
+            [
+                {
+                    "expression": foundation,
+                    "message": "below tenants/ stands the tenant's foundation alone: our chart with its values",
+                }
+            ],
+            condition=("foundation", from_tenants),
+        ),
         *_policy(
             "git-born-claims",
             {CLAIM: ("CREATE", "UPDATE")},

@@ -56,7 +56,14 @@ def run_many(run: Run) -> Json:
 def read_source(src: Path) -> list[Document]:
     """The claims of a YAML file of one or many documents, or of every .yml and .yaml file below a folder."""
     if src.is_dir():
-        files = sorted(path for path in src.rglob("*") if path.suffix in (".yml", ".yaml") and path.is_file())
+        # what is hidden belongs to an editor or to Git
+        files = sorted(
+            path
+            for path in src.rglob("[!.]*")
+            if path.suffix in (".yml", ".yaml")
+            and path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(src).parts)
+        )
     else:
         files = [src]
     if not files:

@@ -322,3 +322,11 @@ def test_a_source_without_a_claim_is_no_green_run(world: World, tmp_path: Path, 
     (tmp_path / "claims.yml").write_text(text)
     assert world.refused("service_claims", src=str(tmp_path / "claims.yml")).code == "document-invalid"
     assert world.refused("service_claims", src="").code == "document-invalid"
+
+
+def test_what_is_hidden_in_a_folder_is_not_read(world: World, tmp_path: Path) -> None:
+    for name in (".hidden.yml", ".git/claim.yml", "orders.yml"):
+        (tmp_path / "claims" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "claims" / name).write_text(documents.dump(claim(name.rsplit("/", 1)[-1].strip(".").split(".")[0])))
+    result = world.run("service_claims", src=str(tmp_path / "claims"), state="rendered")
+    assert [item["name"] for item in result["claims"]] == ["orders"]
