@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,28 @@ def live(platform: Platform, name: str) -> str:
     return str(found["data"].get("value", ""))
 
 
+def is_live(platform: Platform, name: str, value: str) -> bool:
+    return live(platform, name) == value
+
+
 def test_only_what_a_commit_touches_is_refreshed(platform: Platform, tmp_path: Path) -> None:
     work = platform.clone(tmp_path)
-    first = push(work, "touched", "1")
-    # The tenant is new: its Applications have come by now, and none has a reason of its own to look again.
-    until(lambda: live(platform, "touched") == "1")
-    services = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/services-quiet"
-    until(lambda: (platform.lab.api("lagos").get(services) or {})["status"]["sync"]["revision"] == first)
-    head = push(work, "touched", "2")
-    start = time.monotonic()
-    until(lambda: live(platform, "touched") == "2")
-    assert time.monotonic() - start < 8, "the PoP's ear is slow"
-    refreshed = [line["application"] for line in events(platform, "lagos", "refresh") if line["head"] == head]
-    assert len(refreshed) == 1
-    assert "quiet" in refreshed[0]
-    assert [line for line in events(platform, "johannesburg", "refresh") if line["head"] == head] == []
+    push(work, "touched", "0")
+    # the tenant is new: its Applications have come by now
+    until(lambda: live(platform, "touched") == "0")
+    refreshed: list[str] = []
+    for value in ("1", "2", "3"):
+        head = push(work, "touched", value)
+        start = time.monotonic()
+        until(partial(is_live, platform, "touched", value))
+        assert time.monotonic() - start < 8, "the PoP's ear is slow"
+        refreshed = [line["application"] for line in events(platform, "lagos", "refresh") if line["head"] == head]
+        assert refreshed in ([], ["services-quiet"])
+        assert [line for line in events(platform, "johannesburg", "refresh") if line["head"] == head] == []
+        if refreshed:
+            break
+        # Argo CD looks once more after each sync, and may have seen this commit before the ear did
+    assert refreshed
 
 
 def test_commits_that_nobody_heard_are_applied_after_a_restart(platform: Platform, tmp_path: Path) -> None:
