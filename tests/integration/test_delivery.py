@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import NAMESPACE, POPS, Platform, note_manifests, until
+from tests.integration.conftest import NAMESPACE, POPS, Platform, git, note_manifests, until
 from tests.lab.api import ApiError, path_of
 from tests.lab.platform import ROOT, environment
 
@@ -178,6 +178,31 @@ def test_policies_keep_what_git_holds(platform: Platform) -> None:
         platform, "PATCH", cluster, {"spec": {"datacenter": {"name": "elsewhere"}}}, user="argocd"
     )
     assert platform.copy("lagos", "kept")["metadata"]["uid"] == uid
+
+
+def test_a_lost_file_deletes_nothing(platform: Platform, tmp_path: Path) -> None:
+    """With prune on: the objects' own annotations keep them."""
+    platform.claim("lost")
+    cluster = f"/apis/scylla.scylladb.com/v1/namespaces/{NAMESPACE}/scyllaclusters/lost"
+    services = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/services-acme"
+    lagos = platform.lab.api("lagos")
+    uids = [platform.copy("lagos", "lost")["metadata"]["uid"], (lagos.get(cluster) or {})["metadata"]["uid"]]
+    work = platform.clone(tmp_path)
+    git(work, "rm", "--quiet", "tenants/acme/lagos/services/lost.yaml")
+    git(work, "commit", "--quiet", "--message", "Lose a file")
+    git(work, "push", "--quiet")
+    head = platform.head()
+
+    def settled() -> bool:
+        status = (lagos.get(services) or {})["status"]
+        return bool(status["sync"]["revision"] == head and status["sync"]["status"] == "Synced")
+
+    until(settled, 30)
+    kept = [platform.copy("lagos", "lost")["metadata"]["uid"], (lagos.get(cluster) or {})["metadata"]["uid"]]
+    assert kept == uids
+    # the monitors are not data: they go with their file
+    rule = f"/apis/monitoring.coreos.com/v1/namespaces/{NAMESPACE}/prometheusrules/lost"
+    until(lambda: lagos.get(rule) is None)
 
 
 def test_below_tenants_stands_the_foundation_alone(platform: Platform) -> None:

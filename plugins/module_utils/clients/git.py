@@ -228,15 +228,6 @@ class GitRepository:
                 self._trees.update(missing)
         return set(revisions) - unknown
 
-    def tree_ids(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
-        """Id of the tree or blob at each (commit, path), None where there is none. `fetch_trees` brings the trees."""
-        # Asked of the parent folder: of a blob that is not here git says only that it is missing.
-        parents = [(commit, *_split(path)) for commit, path in pairs]
-        specs = list(dict.fromkeys(f"{commit}:{parent}" for commit, parent, name in parents))
-        found = dict(zip(specs, self._objects(specs), strict=True))
-        folders = {spec: dict(_tree(tree or b"", len(spec.partition(":")[0]) // 2)) for spec, tree in found.items()}
-        return [folders[f"{commit}:{parent}"].get(name) for commit, parent, name in parents]
-
     def changed(self, old: str, new: str) -> list[str]:
         """Paths of the files that differ between two commits whose trees are here."""
         listing = self._git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
@@ -449,18 +440,3 @@ def _ident(text: str) -> str:
 def _quoted(path: str) -> bytes:
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'.encode(errors="surrogateescape")
-
-
-def _split(path: str) -> tuple[str, str]:
-    parent, _slash, name = path.strip("/").rpartition("/")
-    return parent, name
-
-
-def _tree(raw: bytes, size: int) -> Iterator[tuple[str, str]]:
-    """(name, id) of the entries of a tree object; `size`: bytes of an id."""
-    position = 0
-    while position < len(raw):
-        end = raw.index(b"\0", position)
-        name = raw[position:end].split(b" ", 1)[1].decode(errors="surrogateescape")
-        yield name, raw[end + 1 : end + 1 + size].hex()
-        position = end + 1 + size

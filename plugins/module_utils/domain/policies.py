@@ -55,34 +55,8 @@ def protection(pop: Pop) -> list[Json]:
     holds = (
         "request.resource.resource + ' ' + oldObject.metadata.name + ' holds a service: it goes only by deprovisioning'"
     )
-    helm, own = "object.spec.?source.helm", "object.metadata.name.substring(7)"
-    foundation = " && ".join(
-        [
-            "object.metadata.name.startsWith('tenant-')",
-            "object.spec.project == 'platform'",
-            "object.spec.?destination.namespace.orValue('') == object.metadata.name",
-            "!object.spec.?sources.hasValue()",
-            f"object.spec.?source.path.orValue('') == '{paths.base('charts', 'tenant')}'",
-            f"{helm}.valueFiles.orValue([]) == ['/tenants/' + {own} + '/{pop.name}/values.yaml']",
-            *(f"!{helm}.{field}.hasValue()" for field in ("values", "valuesObject", "parameters", "fileParameters")),
-        ]
-    )
-    from_tenants = (
-        "object.metadata.name.startsWith('tenant-') || object.spec.project == 'platform' ||"
-        " object.metadata.?annotations['argocd.argoproj.io/tracking-id'].orValue('').startsWith('dbaas-tenants:')"
-    )
     return [
-        *_policy(
-            "foundations",
-            {APPLICATION: ("CREATE", "UPDATE")},
-            [
-                {
-                    "expression": foundation,
-                    "message": "below tenants/ stands the tenant's foundation alone: our chart with its values",
-                }
-            ],
-            condition=("foundation", from_tenants),
-        ),
+        *_foundations(pop),
         *_policy(
             "git-born-claims",
             {CLAIM: ("CREATE", "UPDATE")},
@@ -106,6 +80,30 @@ def protection(pop: Pop) -> list[Json]:
             ],
         ),
     ]
+
+
+def _foundations(pop: Pop) -> list[Json]:
+    """Whoever may write to Git must not become the cluster's master by an Application of a wider project."""
+    helm, own = "object.spec.?source.helm", "object.metadata.name.substring(7)"
+    foundation = " && ".join(
+        [
+            "object.metadata.name.startsWith('tenant-')",
+            "object.spec.project == 'platform'",
+            "object.spec.?destination.namespace.orValue('') == object.metadata.name",
+            "!object.spec.?sources.hasValue()",
+            f"object.spec.?source.path.orValue('') == '{paths.base('charts', 'tenant')}'",
+            f"{helm}.valueFiles.orValue([]) == ['/tenants/' + {own} + '/{pop.name}/values.yaml']",
+            *(f"!{helm}.{field}.hasValue()" for field in ("values", "valuesObject", "parameters", "fileParameters")),
+        ]
+    )
+    from_tenants = (
+        "object.metadata.name.startsWith('tenant-') || object.spec.project == 'platform' ||"
+        " object.metadata.?annotations['argocd.argoproj.io/tracking-id'].orValue('').startsWith('dbaas-tenants:')"
+    )
+    message = "below tenants/ stands the tenant's foundation alone: our chart with its values"
+    rule = {"expression": foundation, "message": message}
+    applications = {APPLICATION: ("CREATE", "UPDATE")}
+    return _policy("foundations", applications, [rule], condition=("foundation", from_tenants))
 
 
 def guards() -> list[Json]:

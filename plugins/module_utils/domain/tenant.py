@@ -160,9 +160,7 @@ KEEP = {
 }
 
 
-def sync_policy(
-    *, prune: bool, self_heal: bool = True, options: Iterable[str] = (), applications: bool = False
-) -> Json:
+def sync_policy(*, prune: bool, options: Iterable[str] = (), applications: bool = False) -> Json:
     """The syncPolicy that all our Applications share; few retries, since the observer starts failed syncs again.
 
     applications: it applies Applications. Their status is no subresource, so that a server-side apply while a child
@@ -170,7 +168,7 @@ def sync_policy(
     has RespectIgnoreDifferences: Argo CD would copy the status, which it ignores, into what it applies.
     """
     return {
-        "automated": {"prune": prune, "selfHeal": self_heal, "allowEmpty": True},
+        "automated": {"prune": prune, "selfHeal": True, "allowEmpty": True},
         "syncOptions": [*([] if applications else ["ServerSideApply=true"]), *options],
         "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "5s"}},
     }

@@ -384,25 +384,8 @@ def test_the_ear(there: GitRemote, monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(there.requests) <= 4
         there.requests.clear()
         assert repository.fetch_trees([first, third]) == {first, third}
-        pairs = [
-            (first, "t/1/s"),
-            (second, "t/1/s"),
-            (third, "t/1/s"),
-            (first, "t/2/s"),
-            (second, "/t/2/s/"),
-            (third, "t/2/s"),
-        ]
-        ids = repository.tree_ids(
-            [*pairs, (third, "top"), (third, "base"), (NOBODY, "base"), (third, "base/x"), (third, "t/1/s/a")]
-        )
-        assert ids[0] != ids[1] == ids[2]
-        assert ids[3] == ids[4]
-        assert (ids[5], ids[8], ids[9]) == (None, None, None)
-        assert (ids[6], ids[7], ids[10]) == (blob_id(b"1"), blob_id(b"x"), blob_id(b"2"))
-        assert ids[0] == there.git("rev-parse", f"{first}:t/1/s").strip()
         assert repository.changed(first, second) == ["t/1/s/a"]
         assert repository.changed(second, third) == ["t/2/s/b", "top"]
-        assert repository.tree_ids([]) == []
         assert there.requests == []
         monkeypatch.setattr(module, "_FETCHES", 0)
         assert repository.fetch_trees([third]) == {third}

@@ -113,10 +113,10 @@ def test_projects_are_narrow() -> None:
     assert order == ["-1", "-1"]
 
 
-@pytest.mark.parametrize("self_heal", [True, False])
-def test_the_sync_policy(self_heal: bool) -> None:
-    policy = tenant.sync_policy(prune=True, self_heal=self_heal, options=["X=y"])
-    assert policy["automated"] == {"prune": True, "selfHeal": self_heal, "allowEmpty": True}
+@pytest.mark.parametrize("prune", [True, False])
+def test_the_sync_policy(prune: bool) -> None:
+    policy = tenant.sync_policy(prune=prune, options=["X=y"])
+    assert policy["automated"] == {"prune": prune, "selfHeal": True, "allowEmpty": True}
     assert policy["syncOptions"][-1] == "X=y"
     assert policy["retry"]["limit"] == 2
 
