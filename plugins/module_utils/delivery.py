@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from ansible_collections.dbaas.platform.plugins.module_utils import crash
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot, blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
@@ -84,10 +85,12 @@ def deliver(
         files = {path: content for path, content in change.files.items() if _differs(base, path, content)}
         if not files or (check and not diff):
             return Delivered(base, "", files, change.result, attempts)
+        crash.point("planned")
         commit = target.commit(base, files, change.message, change.author)
         text = target.diff(base, commit) if diff else ""
         if check:
             return Delivered(base, "", files, change.result, attempts, text)
+        crash.point("committed")
         try:
             target.push(commit)
         except DbaasError as error:
@@ -100,6 +103,7 @@ def deliver(
             progress(f"Another writer was faster; attempt {attempts + 1} follows.")
             time.sleep(pause)
         else:
+            crash.point("pushed")
             return Delivered(base, commit, files, change.result, attempts, text)
 
 

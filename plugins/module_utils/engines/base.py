@@ -147,6 +147,21 @@ class SecretNeed:
 
 
 @dataclass(frozen=True)
+class Consequence:
+    """What the change of one field means for a running service.
+
+    restart is none, rolling or outage; seconds is how long it takes, all nodes together; how: in place, by replacement,
+    …; irreversible says why it cannot be undone, "" where it can.
+    """
+
+    field: str
+    restart: str
+    seconds: int
+    how: str
+    irreversible: str = ""
+
+
+@dataclass(frozen=True)
 class Rule:
     """What an operator's webhook demands, in CEL (oldObject is null on creation), and what to say if it is not so."""
 
@@ -167,6 +182,9 @@ class Engine(Protocol):
 
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
         """What cannot change on a running service, given both admitted specs."""
+
+    def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
+        """What each changed field does to a running service, given both admitted specs (only what is allowed)."""
 
     def render(self, share: Share) -> list[Obj]:
         """The operator's objects, and what only this engine needs."""

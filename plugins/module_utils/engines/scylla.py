@@ -17,6 +17,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     Alert,
     Connection,
+    Consequence,
     Kind,
     Obj,
     Observation,
@@ -108,6 +109,15 @@ return {status = "Progressing", message = "waiting for the operator"}
         if was != wanted:
             words = f"{str(was).lower()}: racks cannot move between zones"
             yield FieldError("spec.highAvailability.multiAZ", wanted, words, was)
+
+    def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
+        nodes = old["resources"]["node"]["replicas"] * len(old["replication"]["regions"])
+        for field in ("cpu", "memory"):
+            if old["resources"]["node"][field] != new["resources"]["node"][field]:
+                yield Consequence(f"spec.resources.node.{field}", "rolling", 300 * nodes, "in place, a node at a time")
+        if old["version"] != new["version"]:
+            words = "ScyllaDB never goes back to an older version"
+            yield Consequence("spec.version", "rolling", 300 * nodes, "in place, a node at a time", words)
 
     def render(self, share: Share) -> list[Obj]:
         spec, node = share.spec, share.spec["resources"]["node"]
