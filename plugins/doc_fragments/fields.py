@@ -219,7 +219,7 @@ options:
     elements: str
   quotas:
     description:
-      - "Limits: in all, by plan and by region. Kept for the record; nothing enforces them yet."
+      - "Limits: in all, by plan and by region. No claim is admitted that would go beyond one."
     type: dict
     suboptions:
       services:

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 #: code -> (class, retry helps, what to do). The code is also the anchor in docs/runbook.md.
 CODES: dict[str, tuple[str, bool, str]] = {
     "claim-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
+    "quota-exceeded": (
+        "quota",
+        False,
+        "Ask for less, give something back, or have the tenant's quota raised; nothing was written.",
+    ),
     "tenant-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
     "catalog-invalid": ("user", False, "Correct the catalog; the line named is wrong."),
     "document-invalid": ("user", False, "Correct the file: it must hold YAML documents of the kind named."),

@@ -50,6 +50,14 @@ def service(tenant_id: str, pop: str, service_name: str) -> str:
     return f"{services(tenant_id, pop)}/{service_name}.yaml"
 
 
+def service_of(path: str) -> tuple[str, str, str] | None:
+    """(tenant, PoP, service) of the path of a service's derived file, None for any other path."""
+    match path.split("/"):
+        case ["tenants", tenant_id, pop, "services", name] if name.endswith(".yaml"):
+            return tenant_id, pop, name.removesuffix(".yaml")
+    return None
+
+
 def namespace(tenant_id: str) -> str:
     """The tenant's namespace, in every PoP that it uses."""
     return f"tenant-{tenant_id}"

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, render
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
 
 Json = dict[str, Any]
 
@@ -86,6 +87,29 @@ def wanted_paths(documents: Iterable[Document], platform: Platform) -> list[str]
     return found
 
 
+def held_paths(blobs: Iterable[str], limited: Collection[str]) -> list[str]:
+    """The files that say what these tenants hold: one of each service, whole as any other of it."""
+    found: dict[tuple[str, str], str] = {}
+    for path in blobs:
+        if (place := paths.service_of(path)) and place[0] in limited:
+            found.setdefault((place[0], place[2]), path)
+    return list(found.values())
+
+
+def held_specs(files: Mapping[str, bytes], limited: Collection[str], yaml: Yaml) -> dict[str, dict[str, Json]]:
+    """The whole specs that were rendered last, by tenant and service, out of the files of held_paths.
+
+    What begins with no copy of a claim is no service, whoever put it there. Raises DbaasError document-invalid for a
+    copy that was spoiled: nobody could tell then what is used.
+    """
+    found: dict[str, dict[str, Json]] = {tenant_id: {} for tenant_id in limited}
+    for path in held_paths(files, limited):
+        tenant_id, _pop, name = paths.service_of(path) or ("", "", "")
+        if (copy := _copy(files[path], path, yaml)).get("kind") == CLAIM.kind:
+            found[tenant_id][name] = _whole(copy, path)
+    return found
+
+
 def plan_claims(
     documents: Sequence[Document],
     files: Mapping[str, bytes],
@@ -96,14 +120,15 @@ def plan_claims(
     request: Request,
     yaml: Yaml,
 ) -> ClaimsPlan:
-    """The plan for these claims, given the files of wanted_paths that exist.
+    """The plan for these claims, given the files of wanted_paths (and held_paths, of tenants with quotas) that exist.
 
-    Raises InvalidFields claim-invalid naming all that is wrong.
+    Raises InvalidFields naming all that is wrong: claim-invalid, or quota-exceeded when nothing but quotas is.
     """
     admission = Admission(catalog, platform, tenants)
     errors: list[FieldError] = []
     plan = ClaimsPlan([], [], {}, {})
     seen: dict[tuple[str, str], str] = {}
+    labels: dict[tuple[str, str], str] = {}
     for item in documents:
         identity = claims.key(item.data)
         label = item.source if identity is None else f"{item.source} {'/'.join(identity)}".strip()
@@ -116,10 +141,35 @@ def plan_claims(
             continue
         if identity:
             seen[identity] = item.source or "the same input"
+            labels[identity] = label
         errors += _plan_one(plan, item.data, label, identity, files, admission, catalog, platform, request, yaml)
-    if errors:
-        raise InvalidFields("claim-invalid", errors)
+    beyond = _beyond_quotas(plan, labels, files, tenants or {}, yaml)
+    if errors or beyond:
+        raise InvalidFields("claim-invalid" if errors else "quota-exceeded", [*errors, *beyond])
     return plan
+
+
+def _beyond_quotas(
+    plan: ClaimsPlan,
+    labels: Mapping[tuple[str, str], str],
+    files: Mapping[str, bytes],
+    tenants: Mapping[str, Json],
+    yaml: Yaml,
+) -> list[FieldError]:
+    quotas = quota.of(tenants)
+    wanted: dict[str, list[quota.Wanted]] = {}
+    held = held_specs(files, quotas, yaml)
+    for claim, operation in zip(plan.claims, plan.operations, strict=True):
+        # what is not rendered again takes what it takes
+        if claim.tenant in quotas and operation.action != "unchanged":
+            before = held[claim.tenant].get(claim.name)
+            item = quota.Wanted(claim.name, claim.spec, before, labels[claim.tenant, claim.name])
+            wanted.setdefault(claim.tenant, []).append(item)
+    return [
+        error
+        for tenant_id, items in wanted.items()
+        for error in quota.errors(tenant_id, quotas[tenant_id], held[tenant_id].values(), items)
+    ]
 
 
 def _plan_one(
@@ -204,13 +254,20 @@ def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml
     """
     for pop, content in derived.items():
         path = paths.service(tenant_id, pop, name)
-        # the rest of the file is long, and reading it is what a run that changes nothing would spend its time on
-        begin = b"\n---\n".join(content.split(b"\n---\n", 2)[:2])
-        spec = _spec(_first(begin, path, yaml))
-        if spec.keys() >= _WHOLE:
-            return spec
-        raise DbaasError("document-invalid", f"{path}: does not begin with the claim's copy; restore it from history")
+        return _whole(_copy(content, path, yaml), path)
     return None
+
+
+def _copy(derived: bytes, path: str, yaml: Yaml) -> Json:
+    # the rest of the file is long, and reading it is what a run that changes nothing would spend its time on
+    return _first(b"\n---\n".join(derived.split(b"\n---\n", 2)[:2]), path, yaml)
+
+
+def _whole(copy: Json, path: str) -> Json:
+    spec = _spec(copy)
+    if not spec.keys() >= _WHOLE:
+        raise DbaasError("document-invalid", f"{path}: does not begin with the claim's copy; restore it from history")
+    return spec
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterable[str]:

@@ -32,3 +32,14 @@ def seconds(text: str) -> int:
     if not match:
         raise ValueError(f"not a duration: {text!r}")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def size_text(count: int) -> str:
+    """Bytes as a Kubernetes quantity, in the largest unit that tells them exactly (`1536Gi`)."""
+    units = [unit for unit in ("Ti", "Gi", "Mi", "Ki") if count and not count % _BYTES[unit]]
+    return f"{count // _BYTES[units[0]]}{units[0]}" if units else str(count)
+
+
+def cpu_text(count: int) -> str:
+    """Thousandths of a core as a Kubernetes quantity (`1500m`, `2`)."""
+    return f"{count}m" if count % 1000 else str(count // 1000)

@@ -43,7 +43,7 @@ SPEC: Json = {
         },
         "quotas": {
             "type": "object",
-            "description": "Limits: in all, by plan and by region. Kept for the record; nothing enforces them yet.",
+            "description": "Limits: in all, by plan and by region. No claim is admitted that would go beyond one.",
             "properties": {
                 **_AMOUNTS,
                 "plans": {**_BY_NAME, "description": "By plan."},

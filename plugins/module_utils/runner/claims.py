@@ -12,7 +12,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
@@ -20,6 +20,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     ClaimsPlan,
     Document,
     claims_message,
+    held_paths,
     plan_claims,
     wanted_paths,
 )
@@ -139,13 +140,15 @@ def _change(
     catalog, platform = base.kept(snapshot)
     request = base.request(run, snapshot.commit)
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
-    files = snapshot.read(wanted_paths(given, platform))
+    tenants = base.tenants_of(snapshot, ids)
+    held = held_paths(snapshot.blobs, limited) if (limited := quota.of(tenants)) else []
+    files = snapshot.read([*wanted_paths(given, platform), *held])
     plan = plan_claims(
         given,
         files,
         catalog=catalog,
         platform=platform,
-        tenants=base.tenants_of(snapshot, ids),
+        tenants=tenants,
         request=request,
         yaml=base.YAML,
     )
