@@ -32,6 +32,19 @@ options:
       - File that holds the token.
       - If not given, the environment variable E(DBAAS_GIT_TOKEN_FILE) is used.
     type: path
+  ssh_key_file:
+    description:
+      - Private key with write access to the repository, for SSH (C(ssh://) or C(git@host:path)); without a passphrase,
+        readable by its owner only.
+      - With it no other key, no agent and no configuration of the user's SSH is used; without it they are.
+      - If not given, the environment variable E(DBAAS_GIT_SSH_KEY_FILE) is used.
+    type: path
+  ssh_known_hosts:
+    description:
+      - File with the host keys of the remote, as C(ssh-keyscan) prints them; no other is trusted then.
+      - Without it the user's own C(known_hosts) is used. A host whose key is not known is always refused.
+      - If not given, the environment variable E(DBAAS_GIT_SSH_KNOWN_HOSTS) is used.
+    type: path
   ca_cert:
     description:
       - PEM file of the authority that signed the remote's certificate.
@@ -128,6 +141,16 @@ options:
     type: path
     env:
       - name: DBAAS_GIT_TOKEN_FILE
+  ssh_key_file:
+    description: Private key that may read the repository, for SSH.
+    type: path
+    env:
+      - name: DBAAS_GIT_SSH_KEY_FILE
+  ssh_known_hosts:
+    description: File with the host keys of the remote, for SSH.
+    type: path
+    env:
+      - name: DBAAS_GIT_SSH_KNOWN_HOSTS
   ca_cert:
     description: PEM file of the authority that signed the remote's certificate.
     type: path

@@ -25,6 +25,8 @@ def connections() -> Spec:
         "username": _text("DBAAS_GIT_USERNAME"),
         "token": _text("DBAAS_GIT_TOKEN", no_log=True),
         "token_file": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_TOKEN_FILE"])},
+        "ssh_key_file": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_SSH_KEY_FILE"]), "no_log": False},
+        "ssh_known_hosts": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_SSH_KNOWN_HOSTS"])},
         "ca_cert": {"type": "path", "fallback": (env_fallback, ["DBAAS_GIT_CA_CERT"])},
         "proxy": _text("DBAAS_GIT_PROXY", no_log=True),
         "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},

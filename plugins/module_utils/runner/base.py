@@ -111,6 +111,8 @@ def repository(run: Run) -> GitRepository:
             username=run.text("username") or "dbaas",
             ca_cert=run.text("ca_cert") or None,
             proxy=run.text("proxy") or None,
+            ssh_key_file=run.text("ssh_key_file") or None,
+            ssh_known_hosts=run.text("ssh_known_hosts") or None,
         )
     )
 
