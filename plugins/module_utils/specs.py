@@ -96,6 +96,11 @@ def service_claim_info() -> Spec:
     }
 
 
+def service_claim_explanation_info() -> Spec:
+    """Of module service_claim_explanation_info."""
+    return service_claim_info()
+
+
 def service_claim_wait() -> Spec:
     """Of module service_claim_wait."""
     spec = service_claim_info()["argument_spec"]

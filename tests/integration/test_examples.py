@@ -20,7 +20,7 @@ from tests.lab.platform import ROOT, environment
 Json = dict[str, Any]
 #: In the order in which they make sense; the rest follows.
 ORDER = ("gitops_repository", "tenant", "tenants", "service_claim", "service_claims")
-PLAYBOOKS = ("onboard_tenant", "provision_service", "wait_for_service")
+PLAYBOOKS = ("explain_service", "onboard_tenant", "provision_service", "wait_for_service")
 
 
 def examples(folder: str) -> dict[str, list[Json]]:
@@ -103,7 +103,9 @@ def test_command_lines_of_playbooks_run(platform: Platform, services: str, name:
     (command,) = [shlex.split(line) for line in _lines(meta["argument_specs"][name]["examples"])]
     output = run(platform, ROOT, command)
     assert "failed=0" in output
-    if name != "onboard_tenant":
+    if name == "explain_service":
+        assert "acme/orders is Active in lagos, johannesburg." in output
+    elif name != "onboard_tenant":
         assert "acme/orders lagos: ready, 3 of 3 nodes" in output
 
 

@@ -116,6 +116,40 @@ def touched(application: Application, changes: Changes) -> bool:
     return any(_counts(application, file) for file in inside)
 
 
+_WRONG = ("ComparisonError", "InvalidSpecError", "SyncError", "UnknownError", "DeletionError")
+
+
+def words(obj: Obj) -> Obj:
+    """What an Application says of itself: sync, health, revision, phase and message of its last sync, and its trouble.
+
+    refused names each object that Argo CD would not take, with the reason; trouble is the one line that says why it
+    cannot sync, "" when it can.
+    """
+    status = obj.get("status") or {}
+    state = status.get("operationState") or {}
+    results = (state.get("syncResult") or {}).get("resources") or []
+    failed = state.get("phase") in ("Failed", "Error")
+    refused = [
+        f"{item.get('kind')} {'/'.join(filter(None, (item.get('namespace'), item.get('name'))))}: {item.get('message')}"
+        for item in results
+        # a sync that is tried again is Running while it has failed
+        if item.get("status") == "SyncFailed" or item.get("hookPhase") in ("Failed", "Error")
+    ]
+    conditions = [item for item in status.get("conditions") or [] if item.get("type") in _WRONG]
+    complaints = [f"{item['type']}: {item.get('message', '')}" for item in conditions]
+    message = str(state.get("message") or "")
+    return {
+        "name": obj["metadata"]["name"],
+        "sync": (status.get("sync") or {}).get("status") or "",
+        "health": (status.get("health") or {}).get("status") or "",
+        "revision": (status.get("sync") or {}).get("revision") or "",
+        "phase": state.get("phase") or "",
+        "message": message,
+        "refused": refused,
+        "trouble": next(iter([*refused, *complaints, *([message or "no reason given"] if failed else [])]), ""),
+    }
+
+
 def delay(tries: int) -> float:
     """Seconds until the next try after `tries` without effect: 10, 20, 40 … 300."""
     return float(min(FIRST_SECONDS * 2 ** min(tries, 10), MOST_SECONDS))

@@ -40,6 +40,7 @@ class Kind:
 CLAIM = Kind(GROUP, VERSION, "ServiceClaim", "serviceclaims")
 SECRET = Kind("", "v1", "Secret", "secrets")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+EVENT = Kind("", "v1", "Event", "events")
 DEFINITION = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )

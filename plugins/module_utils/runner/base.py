@@ -53,7 +53,7 @@ class Run:
 
 
 def shipped(root: Path) -> Json:
-    """What the collection at `root` ships beside its code: catalog, platform.yml, and the static files of base/.
+    """What the collection at `root` ships beside its code: catalog, platform.yml, static files of base/, the runbook.
 
     Returned as the option `shipped` of modules has it, so that a module that runs elsewhere has it too.
     """
@@ -63,6 +63,7 @@ def shipped(root: Path) -> Json:
         "catalog": {path.name: path.read_text() for path in files if path.name != "platform.yml"},
         "platform": (root / "catalog" / "platform.yml").read_text(),
         "base": {str(path.relative_to(root / "gitops")): path.read_text() for path in static if path.suffix != ".md"},
+        "runbook": (root / "docs" / "runbook.md").read_text(),
     }
 
 

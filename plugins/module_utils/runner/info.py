@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
@@ -83,7 +83,7 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
         with base.repository(run) as repository:
             snapshot = repository.fetch()
             _catalog, platform = base.kept(snapshot)
-            found = _from_git(snapshot, platform, tenant, names, run.options.get("operations") or {})
+            found = from_git(snapshot, platform, tenant, names, run.options.get("operations") or {})
             return found, base.clusters(run, platform)
     _catalog, platform = base.stated(run)
     known = contexts(run.text("kubeconfig") or None)
@@ -99,9 +99,14 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
     return _from_copies(clusters, tenant, names), clusters
 
 
-def _from_git(
-    snapshot: Snapshot, platform: Platform, tenant: str, names: list[str], operations: Mapping[str, str]
+def from_git(
+    snapshot: Snapshot,
+    platform: Platform,
+    tenant: str,
+    names: Sequence[str],
+    operations: Mapping[str, str] | None = None,
 ) -> list[Wanted]:
+    """The tenant's services that the repository declares, all or those named. Raises InvalidFields for unknown ones."""
     there = base.claims_of(snapshot, tenant)
     _all_known(tenant, names, there)
     wanted = {name: there[name] for name in names or sorted(there)}
@@ -116,7 +121,7 @@ def _from_git(
         except (LookupError, TypeError, AttributeError):
             # people edit these files
             raise DbaasError("document-invalid", f"{path}: is not a ServiceClaim with a region") from None
-        operation = operations.get(name) or base.operation_in(files.get(paths.service(tenant, home, name), b""))
+        operation = (operations or {}).get(name) or base.operation_in(files.get(paths.service(tenant, home, name), b""))
         services.append(Wanted(tenant, name, home, tuple(regions), operation))
     return services
 

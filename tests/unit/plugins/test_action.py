@@ -83,7 +83,7 @@ def test_the_runner_is_given_plain_values_all_options_and_what_is_shipped(monkey
     # a date is text to whoever reads YAML 1.2
     assert given.options["claims"] == [{"spec": {"day": "2026-01-02", "size": 5, "ratio": 0.5, "flag": True}}]
     assert (given.options["wait_timeout"], given.options["state"], given.options["src"]) == (1800, "present", None)
-    assert set(given.options["shipped"]) == {"catalog", "platform", "base"}
+    assert set(given.options["shipped"]) == {"catalog", "platform", "base", "runbook"}
     odd: list[Any] = []
 
     def look(value: Any) -> None:
@@ -190,7 +190,7 @@ def test_async_and_other_hosts_get_the_module(world: World, monkeypatch: pytest.
     run("service_claim", arguments, transport="ansible.builtin.ssh")
     assert [item["wrap_async"] for item in sent] == [60, 0]
     for item in sent:
-        assert set(item["module_args"]["shipped"]) == {"catalog", "platform", "base"}
+        assert set(item["module_args"]["shipped"]) == {"catalog", "platform", "base", "runbook"}
         assert arguments.items() <= item["module_args"].items()
     assert sent[0]["module_args"]["requester"] == "ada"
     assert world.commits() == 2

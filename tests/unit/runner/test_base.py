@@ -109,7 +109,7 @@ def test_who_asks_is_one_word() -> None:
 
 
 def test_what_is_shipped_is_whole() -> None:
-    assert set(SHIPPED) == {"catalog", "platform", "base"}
+    assert set(SHIPPED) == {"catalog", "platform", "base", "runbook"}
     assert set(SHIPPED["catalog"]) == {"plans.yml", "regions.yml", "scylla.yml"}
     assert "charts/tenant/Chart.yaml" in SHIPPED["base"]
     assert not [name for name in SHIPPED["base"] if name.endswith(".md")]

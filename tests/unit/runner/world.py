@@ -15,8 +15,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dbaas.platform.plugins.module_utils import documents, specs
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, gitops, info, tenants
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, explain, gitops, info, tenants
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 from tests.lab.gitserver import make_repository
@@ -28,6 +28,7 @@ Json = dict[str, Any]
 MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "gitops_repository": (specs.gitops_repository, gitops.run),
     "service_claim": (specs.service_claim, claims.run_one),
+    "service_claim_explanation_info": (specs.service_claim_explanation_info, explain.run),
     "service_claim_info": (specs.service_claim_info, info.run),
     "service_claim_wait": (specs.service_claim_wait, info.run_wait),
     "service_claims": (specs.service_claims, claims.run_many),
@@ -49,21 +50,35 @@ Answer = dict[str, Json] | DbaasError
 
 @dataclass
 class FakeCluster:
-    """Answers each list with the next of `answers` (the last one again and again): copies by name, or a failure."""
+    """Answers each list with the next of `answers` (the last one again and again): copies by name, or a failure.
+
+    What else is in the cluster stands in `others`: kind -> its objects, or the failure of whoever asks for them.
+    """
 
     answers: list[Answer] = field(default_factory=lambda: [{}])
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    others: dict[Kind, list[Json] | DbaasError] = field(default_factory=dict)
 
     def list(self, kind: Kind, namespace: str | None = None) -> tuple[Sequence[Json], str]:
-        assert kind == CLAIM
+        if kind != CLAIM:
+            return [item for item in self._others(kind) if item["metadata"].get("namespace") == namespace], "1"
         self.asked.append(str(namespace))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, DbaasError):
             raise answer
         return [copy for copy in answer.values() if copy["metadata"]["namespace"] == namespace], "1"
 
+    def _others(self, kind: Kind) -> Sequence[Json]:
+        found = self.others.get(kind, [])
+        if isinstance(found, DbaasError):
+            raise found
+        return found
+
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
+        if kind != SECRET:
+            place = {"namespace": namespace, "name": name}
+            return next((item for item in self._others(kind) if place.items() <= item["metadata"].items()), None)
         values = self.secrets.get(f"{namespace}/{name}")
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in (values or {}).items()}
         return None if values is None else {"metadata": {"name": name}, "data": encoded}
