@@ -187,6 +187,11 @@ options:
           - "The platform's default is V([])."
         type: list
         elements: str
+  deletion_protection:
+    description:
+      - Whether the service may not be deleted (keeping its data is always possible).
+      - "The platform's default is V(false)."
+    type: bool
   resources:
     description:
       - "Nodes of each role of the engine (ScyllaDB: node); the SKU's when not given."

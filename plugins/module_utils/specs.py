@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform, schema, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import POLICIES
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import argument_spec
 
 Spec = dict[str, Any]
@@ -46,7 +47,10 @@ def _waiting() -> Spec:
 
 
 def _claim_state() -> Spec:
-    return {"state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"}}
+    return {
+        "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
+        "deletion_policy": {"type": "str", "choices": list(POLICIES), "default": "retain"},
+    }
 
 
 def service_claim() -> Spec:
@@ -74,6 +78,7 @@ def service_claims() -> Spec:
             "claims": {"type": "list", "elements": "dict"},
             "src": {"type": "path"},
             "purge": {"type": "bool", "default": False},
+            "scope": {"type": "dict", "options": {"tenant": _text(), "labels": {"type": "dict"}}},
             **_claim_state(),
             **connections(),
             **_delivery(),

@@ -28,10 +28,21 @@ options:
       - V(present) commits the claim and what is rendered from it.
       - V(rendered) returns what would be committed; it needs nothing running and writes nothing. Plans and catalog come from
         O(repository) where it is given, else from the collection.
-      - V(absent) is refused until deprovisioning is built.
+      - V(absent) lets the service go, by O(deletion_policy). Deleting takes two commits, which wait for Argo CD in between, for
+        O(wait_timeout) at most; a point of presence that does not answer is named, and the next run goes on there.
     type: str
     choices: [present, absent, rendered]
     default: present
+  deletion_policy:
+    description:
+      - What becomes of the data of a service that goes.
+      - V(retain) keeps everything that runs, and the name; only the declaration goes.
+      - V(snapshot) takes a final backup by the engine's operator, waits for it, and deletes then. Where the operator does not
+        tell that a backup has ended (ScyllaDB), nothing is deleted, and the failure says what to look at.
+      - V(delete) deletes the service, its volumes and its Secrets in every region; backups in object storage stay.
+    type: str
+    choices: [retain, snapshot, delete]
+    default: retain
 extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
@@ -72,6 +83,15 @@ EXAMPLES = r"""
     plan: clustered
     region: johannesburg
     state: rendered
+  register: plan
+
+- name: The service goes, after a look at what that takes along
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: orders
+    state: absent
+    deletion_policy: delete
+  check_mode: true
   register: plan
 """
 

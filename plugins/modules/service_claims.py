@@ -22,18 +22,41 @@ options:
       - Large sets go this way; as a variable they cost far more time.
     type: path
   purge:
-    description: Is refused until deprovisioning is built.
+    description:
+      - Whether the services of O(scope) that are not among those given go, by O(deletion_policy).
+      - Needs O(scope), and one claim at least. What lies outside the scope is never touched, nor is what was born in a cluster.
     type: bool
     default: false
+  scope:
+    description: What O(purge) may touch; at least one of the two.
+    type: dict
+    suboptions:
+      tenant:
+        description: Id of the one tenant.
+        type: str
+      labels:
+        description: Labels that a claim's file must bear, all of them.
+        type: dict
   state:
     description:
       - V(present) commits the claim and what is rendered from it.
       - V(rendered) returns what would be committed; it needs nothing running and writes nothing. Plans and catalog come from
         O(repository) where it is given, else from the collection.
-      - V(absent) is refused until deprovisioning is built.
+      - V(absent) lets the service go, by O(deletion_policy). Deleting takes two commits, which wait for Argo CD in between, for
+        O(wait_timeout) at most; a point of presence that does not answer is named, and the next run goes on there.
     type: str
     choices: [present, absent, rendered]
     default: present
+  deletion_policy:
+    description:
+      - What becomes of the data of a service that goes.
+      - V(retain) keeps everything that runs, and the name; only the declaration goes.
+      - V(snapshot) takes a final backup by the engine's operator, waits for it, and deletes then. Where the operator does not
+        tell that a backup has ended (ScyllaDB), nothing is deleted, and the failure says what to look at.
+      - V(delete) deletes the service, its volumes and its Secrets in every region; backups in object storage stay.
+    type: str
+    choices: [retain, snapshot, delete]
+    default: retain
 extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
@@ -55,6 +78,14 @@ EXAMPLES = r"""
 - name: All claims of a folder, in one commit
   dbaas.platform.service_claims:
     src: claims/
+
+- name: All services of a team are those of the folder; what is not there any more is kept, undeclared
+  dbaas.platform.service_claims:
+    src: claims/
+    purge: true
+    scope:
+      tenant: acme
+      labels: {team: checkout}
 
 - name: What a claim is rendered to
   dbaas.platform.service_claims:

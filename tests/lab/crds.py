@@ -13,6 +13,7 @@ ROOT = HERE.parents[1]
 # Every other kind that render makes belongs to Kubernetes itself or comes through Git.
 WANTED = {
     "scyllaclusters.scylla.scylladb.com": "scylla.scylladb.com_scyllaclusters.yaml",
+    "scylladbmanagertasks.scylla.scylladb.com": "scylla.scylladb.com_scylladbmanagertasks.yaml",
     "servicemonitors.monitoring.coreos.com": "monitoring.coreos.com_servicemonitors.yaml",
     "podmonitors.monitoring.coreos.com": "monitoring.coreos.com_podmonitors.yaml",
     "prometheusrules.monitoring.coreos.com": "monitoring.coreos.com_prometheusrules.yaml",

@@ -57,6 +57,19 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "kube-auth": ("user", False, "Check the credentials of this kubeconfig context."),
     "kube-refused": ("user", False, "The Kubernetes API refused the request; its own words are in the message."),
     "kube-missing": ("user", False, "The kubeconfig or its context does not exist."),
+    "deprovision-incomplete": (
+        "dependency",
+        True,
+        "What is gone stays gone; run again, and it goes on where it stopped.",
+    ),
+    "deprovision-cancelled": ("user", False, "Run deprovisioning again only if the service is to go after all."),
+    "deprovision-blocked": ("user", False, "Restore the file named from the repository's history, then run again."),
+    "snapshot-failed": ("dependency", True, "See the operator's own words; nothing was deleted."),
+    "snapshot-unconfirmed": (
+        "user",
+        False,
+        "See that the backup has ended, then run with deletion_policy: delete.",
+    ),
     "not-active": ("dependency", True, "Wait until the service is Active (playbook wait_for_service)."),
     "wait-failed": ("dependency", False, "The service failed for good; the last condition says why."),
     "wait-timeout": (

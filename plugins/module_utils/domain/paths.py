@@ -35,6 +35,11 @@ def claim(tenant_id: str, service: str) -> str:
     return f"{claims(tenant_id)}{service}.yaml"
 
 
+def retained(tenant_id: str, service: str) -> str:
+    """The claim of a service that nobody declares any more, and whose data is kept; its name stays taken."""
+    return f"tenants/{tenant_id}/retained/{service}.yaml"
+
+
 def foundation(tenant_id: str, pop: str, name: str) -> str:
     """`application.yaml` or `values.yaml` of a tenant's foundation in a PoP."""
     return f"tenants/{tenant_id}/{pop}/{name}"
@@ -56,6 +61,16 @@ def service_of(path: str) -> tuple[str, str, str] | None:
         case ["tenants", tenant_id, pop, "services", name] if name.endswith(".yaml"):
             return tenant_id, pop, name.removesuffix(".yaml")
     return None
+
+
+def snapshots(tenant_id: str, pop: str) -> str:
+    """The folder of the final backups that a tenant's services left in a PoP, with its slash."""
+    return f"{services(tenant_id, pop)}/snapshots/"
+
+
+def snapshot(tenant_id: str, pop: str, service_name: str, operation: str) -> str:
+    """The objects of the final backup that an operation took of a service."""
+    return f"{snapshots(tenant_id, pop)}{service_name}-{operation[:8]}.yaml"
 
 
 def namespace(tenant_id: str) -> str:

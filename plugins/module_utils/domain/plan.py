@@ -25,6 +25,9 @@ Json = dict[str, Any]
 _IDS = uuid.UUID("6d1d2f0e-6f2b-5c6e-9c57-0d6f6f3f2a51")
 #: what every copy's spec holds
 _WHOLE = {"serviceId", "engine", "plan", "version", "region", "storage", "replication", "highAvailability", "resources"}
+#: the action of a copy that is being deleted
+ACTION = "delete"
+_DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
 
@@ -83,7 +86,8 @@ def wanted_paths(documents: Iterable[Document], platform: Platform) -> list[str]
     keys = {identity for item in documents if (identity := claims.key(item.data))}
     found = [paths.tenant(tenant_id) for tenant_id in {tenant_id for tenant_id, _name in keys}]
     for tenant_id, name in keys:
-        found += [paths.claim(tenant_id, name), *(paths.service(tenant_id, pop, name) for pop in platform.pops)]
+        found += [paths.claim(tenant_id, name), paths.retained(tenant_id, name)]
+        found += [paths.service(tenant_id, pop, name) for pop in platform.pops]
     return found
 
 
@@ -191,6 +195,9 @@ def _plan_one(
     stands = files.get(path)
     now = _first(stands, path, yaml)
     derived = {pop: files[there] for pop in platform.pops if (there := paths.service(tenant_id, pop, name)) in files}
+    going = [pop for pop, content in derived.items() if deleting(content)]
+    if why := _taken(tenant_id, name, files, derived, going, platform, yaml):
+        return [FieldError("metadata.name", name, why, source=label)]
     before = _running(derived, tenant_id, name, yaml)
     known_id = (before or {}).get("serviceId") or _spec(now).get("serviceId")
     made_id = str(uuid.uuid5(_IDS, f"{tenant_id}/{name}/{request.parent}"))
@@ -207,7 +214,7 @@ def _plan_one(
     content = stands if stands and _same(now, claim.given) else yaml.dump(claim.given).encode()
     blob = yaml.blob_id(content)
     plan.claims.append(claim)
-    if all(region in derived and _blob(derived[region]) == blob for region in claim.regions):
+    if not going and all(region in derived and _blob(derived[region]) == blob for region in claim.regions):
         plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
         return []
     action = "update" if derived else "create"
@@ -216,14 +223,42 @@ def _plan_one(
     manifests = render(claim, catalog, platform, stamp)
     plan.files[path] = content
     for region, objects in manifests.items():
-        plan.files[paths.service(tenant_id, region, name)] = _derived(path, yaml.dump_all(objects))
+        plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
         plan.manifests.setdefault(region, []).extend(objects)
     changed = tuple(_differences(before, claim.spec, "spec")) if before else ()
     plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions)))
     return []
 
 
-def _derived(path: str, text: str) -> bytes:
+def _taken(
+    tenant_id: str,
+    name: str,
+    files: Mapping[str, bytes],
+    derived: Mapping[str, bytes],
+    going: Sequence[str],
+    platform: Platform,
+    yaml: Yaml,
+) -> str:
+    """Why no service of this name can be declared now, "" when one can."""
+    kept = paths.retained(tenant_id, name)
+    if kept in files:
+        return f"another name: a service of this name is kept; to take it up again move {kept} back to claims/"
+    if going:
+        copy = _first(next(iter(derived.values())), "", yaml)
+        wanted = copy.get("spec", {}).get("replication", {}).get("regions", [])
+        if lost := [region for region in wanted if region in platform.pops and region not in derived]:
+            return f"another name: it is being deleted, and gone in {', '.join(lost)}; deprovision it to the end first"
+    return ""
+
+
+def deleting(content: bytes) -> bool:
+    """Whether the copy that a derived file begins with is being deleted."""
+    # our own names and ids stand before it, so it comes early
+    return _DELETING.search(content[:4096]) is not None
+
+
+def derived_file(path: str, text: str) -> bytes:
+    """A derived file out of its documents as text, with a head that names the file to edit instead."""
     return f"# Derived from {path}: edit that file instead.\n{text}".encode()
 
 
@@ -336,7 +371,7 @@ def plan_tenants(
         wanted: dict[str, bytes] = {path: stands if stands and before == item else yaml.dump(item).encode()}
         for region in item["spec"]["regions"]:
             for where, document in tenant.foundation(item, platform.pops[region], platform).items():
-                wanted[where] = _derived(path, "---\n" + yaml.dump(document))
+                wanted[where] = derived_file(path, "---\n" + yaml.dump(document))
             wanted[f"{paths.services(tenant_id, region)}/.keep"] = b""
         differing = {where: content for where, content in wanted.items() if files.get(where) != content}
         action = "unchanged" if not differing else "update" if stands else "create"

@@ -22,10 +22,11 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 
 Json = dict[str, Any]
 
-_DATA = (CLAIM, *operator_kinds())
+#: What holds a service: it goes only when its own uid stands in the annotation DELETION, set by a deliverer.
+DATA = (CLAIM, *operator_kinds())
+DELETION = f"{GROUP}/deletion"
 #: what takes data along when it goes: the API server asks nobody about the objects of a definition or a namespace
-_KEPT = (*_DATA, NAMESPACE, DEFINITION)
-_DELETION = f"{GROUP}/deletion"
+_KEPT = (*DATA, NAMESPACE, DEFINITION)
 
 
 def protection(pop: Pop) -> list[Json]:
@@ -33,10 +34,10 @@ def protection(pop: Pop) -> list[Json]:
     # a JSON text is a CEL text too, whatever quotes a user's name holds
     deliverers = "request.userInfo.username in " + json.dumps(list(pop.deliverers))
     git_born = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') == 'git'"
-    asked = f"object.metadata.?annotations['{_DELETION}'].orValue('')"
-    asked_before = f"oldObject.metadata.?annotations['{_DELETION}'].orValue('')"
+    asked = f"object.metadata.?annotations['{DELETION}'].orValue('')"
+    asked_before = f"oldObject.metadata.?annotations['{DELETION}'].orValue('')"
     # by its name: a label can be taken away first
-    definitions = json.dumps([f"{kind.plural}.{kind.group}" for kind in _DATA])
+    definitions = json.dumps([f"{kind.plural}.{kind.group}" for kind in DATA])
     ours = (
         "request.resource.resource == 'namespaces' ? oldObject.metadata.name.startsWith('tenant-')"
         f" : request.resource.resource == '{DEFINITION.plural}' ? oldObject.metadata.name in {definitions} : true"
@@ -75,7 +76,7 @@ def protection(pop: Pop) -> list[Json]:
             [
                 {
                     "expression": f"{deliverers} || {asked} == (oldObject == null ? '' : {asked_before})",
-                    "message": f"only the deliverers of this PoP may set {_DELETION}",
+                    "message": f"only the deliverers of this PoP may set {DELETION}",
                 }
             ],
         ),

@@ -159,6 +159,9 @@ SPEC: Json = _object(
             },
             default={},
         ),
+        "deletionProtection": _flag(
+            "Whether the service may not be deleted (keeping its data is always possible).", False
+        ),
         "resources": {
             "type": "object",
             "description": "Nodes of each role of the engine (ScyllaDB: node); the SKU's when not given.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, SECRET
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, SECRET
 
 Json = dict[str, Any]
 
@@ -31,6 +31,8 @@ class WantedSecret:
     purpose: str
     fields: dict[str, str]
     labels: dict[str, str]
+    #: the copy of the claim: Kubernetes takes the Secret away when that is gone
+    owner: dict[str, str]
 
 
 def wanted(copy: Json) -> list[WantedSecret]:
@@ -40,8 +42,14 @@ def wanted(copy: Json) -> list[WantedSecret]:
     if engine is None or not spec.get("serviceId"):
         return []
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key.startswith(f"{GROUP}/")}
+    owner = {
+        "apiVersion": CLAIM.api_version,
+        "kind": CLAIM.kind,
+        "name": metadata["name"],
+        "uid": metadata.get("uid", ""),
+    }
     return [
-        WantedSecret(metadata["namespace"], need.name, spec["serviceId"], need.purpose, need.fields, labels)
+        WantedSecret(metadata["namespace"], need.name, spec["serviceId"], need.purpose, need.fields, labels, owner)
         for need in engine.secrets(metadata["name"])
     ]
 
@@ -63,6 +71,7 @@ def build(secret: WantedSecret, key: bytes) -> Json:
             "namespace": secret.namespace,
             "labels": {**secret.labels, MANAGED: "observer"},
             "annotations": {f"{GROUP}/generation": str(_GENERATION)},
+            "ownerReferences": [secret.owner],
         },
         "type": "Opaque",
         "data": {

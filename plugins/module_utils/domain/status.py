@@ -73,7 +73,9 @@ def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], no
 def _phase(
     metadata: Json, seen: Observation | None, exists: bool, missing: str, provisioned: bool, changing: bool
 ) -> tuple[str, str]:
-    if metadata.get("deletionTimestamp"):
+    # the annotation counts only when it is the object's own uid
+    asked = (metadata.get("annotations") or {}).get(f"{GROUP}/deletion")
+    if metadata.get("deletionTimestamp") or (asked and asked == metadata.get("uid")):
         return "Deleting", "the service is being deleted"
     if seen is None:
         if provisioned:

@@ -163,6 +163,14 @@ class Consequence:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """How far a final backup is: state is running, done, failed, or unknown where no object of the operator tells."""
+
+    state: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """What an operator's webhook demands, in CEL (oldObject is null on creation), and what to say if it is not so."""
 
@@ -201,6 +209,15 @@ class Engine(Protocol):
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         """The state of the operator's objects (one at least) of one service in one region."""
+
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
+        """Objects that take one backup of a service, given its rendered objects in a region; metadata: only the name.
+
+        Raises DbaasError option-invalid where the service has no place for backups.
+        """
+
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:
+        """How far the backup is, given its live objects (one at least)."""
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:
         """Rules of the operator's webhook, for admission policies."""

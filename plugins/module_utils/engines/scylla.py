@@ -13,9 +13,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schedule
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     Alert,
+    Backup,
     Connection,
     Consequence,
     Kind,
@@ -27,6 +28,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
     Surroundings,
 )
 
+TASK = Kind("scylla.scylladb.com", "v1alpha1", "ScyllaDBManagerTask", "scylladbmanagertasks")
 CLUSTER = Kind("scylla.scylladb.com", "v1", "ScyllaCluster", "scyllaclusters")
 #: a StatefulSet's revision label must fit 63 characters, and the hash takes 11 of them
 STATEFUL_SET_LENGTH = 52
@@ -45,7 +47,7 @@ class Scylla:
     """The engine `scylla`; see Engine."""
 
     name = "scylla"
-    kinds: tuple[Kind, ...] = (CLUSTER,)
+    kinds: tuple[Kind, ...] = (CLUSTER, TASK)
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}
@@ -239,7 +241,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         )
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
-        (cluster, *_more) = objects
+        cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         status: Obj = cluster.get("status", {})
         conditions = {item["type"]: item for item in status.get("conditions", [])}
         degraded, progressing = conditions.get("Degraded", {}), conditions.get("Progressing", {})
@@ -257,6 +259,38 @@ return {status = "Progressing", message = "waiting for the operator"}
             message=progressing.get("message", ""),
             backup=_backup_condition(spec, status),
         )
+
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
+        cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
+        scheduled = cluster["spec"].get("backups")
+        if not scheduled:
+            raise DbaasError(
+                "option-invalid", "deletion_policy: snapshot, but the claim asks for no backups: there is no bucket"
+            )
+        return [
+            {
+                "apiVersion": TASK.api_version,
+                "kind": TASK.kind,
+                "metadata": {"name": name},
+                "spec": {
+                    "type": "Backup",
+                    # what the operator makes of a ScyllaCluster, and tasks refer to
+                    "scyllaDBClusterRef": {"kind": "ScyllaDBDatacenter", "name": cluster["metadata"]["name"]},
+                    # no schedule: it runs once, now
+                    "backup": {"dc": scheduled[0]["dc"], "location": scheduled[0]["location"], "retention": 1},
+                },
+            }
+        ]
+
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:
+        status: Obj = objects[0].get("status", {})
+        conditions = {item["type"]: item for item in status.get("conditions", [])}
+        if conditions.get("Degraded", {}).get("status") == "True":
+            return Backup("failed", conditions["Degraded"].get("message", ""))
+        if not status.get("taskID"):
+            return Backup("running", "ScyllaDB Manager has not taken the task yet")
+        words = f"ScyllaDB Manager has task backup/{status['taskID']}; only `sctool progress` tells when it has ended"
+        return Backup("unknown", words)
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:
         return {CLUSTER: (*_CREATE, *_UPDATE)}

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     wanted_paths,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, wait
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -85,11 +85,6 @@ def read_source(src: Path) -> list[Document]:
 
 def _run(run: Run, given: Sequence[Document]) -> Json:
     state = run.options.get("state", "present")
-    if state == "absent" or run.options.get("purge"):
-        what = "state: absent" if state == "absent" else "purge"
-        raise DbaasError(
-            "not-built", f"{what} is not built yet: a service goes only by deprovisioning, which guards its data."
-        )
     odd = [
         FieldError(item.source, type(item.data).__name__, "a ServiceClaim")
         for item in given
@@ -97,8 +92,85 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
     ]
     if odd:
         raise InvalidFields("claim-invalid", odd)
+    if state == "absent":
+        return deprovision.run_keys(run, _keys(given))
+    if run.options.get("purge"):
+        _check_scope(run, given)
     if state == "rendered":
         return _rendered(run, given)
+    result = _deliver(run, given)
+    return _with_purged(run, given, result) if run.options.get("purge") and not result.get("failed") else result
+
+
+def _keys(given: Sequence[Document]) -> list[tuple[str, str]]:
+    """(tenant, name) of each document. Raises InvalidFields claim-invalid where one names no service."""
+    found = [(item, claims.key(item.data)) for item in given]
+    errors = [
+        FieldError("metadata", item.data.get("metadata"), "name, and namespace tenant-<id>", source=item.source)
+        for item, key in found
+        if key is None
+    ]
+    if errors:
+        raise InvalidFields("claim-invalid", errors)
+    return [key for _item, key in found if key is not None]
+
+
+def _check_scope(run: Run, given: Sequence[Document]) -> None:
+    scope: Json = run.options.get("scope") or {}
+    if not (scope.get("tenant") or scope.get("labels")):
+        words = "a tenant, labels or both: what lies outside is somebody else's"
+        raise InvalidFields("option-invalid", [FieldError("scope", scope or None, words)])
+    if not given:
+        # an empty answer, a wrong folder: nobody means all
+        words = "at least one claim beside purge (state: absent lets services go by name)"
+        raise InvalidFields("option-invalid", [FieldError("claims", [], words)])
+
+
+def _with_purged(run: Run, given: Sequence[Document], result: Json) -> Json:
+    """Lets the services of the scope go that are not among those given."""
+    with base.repository(run) as repository:
+        keys = _in_scope(repository.fetch(), run.options["scope"], set(_keys(given)))
+    if not keys:
+        return result
+    purged = deprovision.run_keys(run, keys)
+    merged: Json = {
+        **result,
+        **purged,
+        "changed": result["changed"] or purged["changed"],
+        "claims": result["claims"],
+        "operations": [*result["operations"], *purged["operations"]],
+        "commit": purged["commit"] or result["commit"],
+        "warnings": [*result["warnings"], *purged["warnings"]],
+        "wait": [*result.get("wait", []), *purged["wait"]],
+    }
+    if run.diff:
+        merged["diff"] = {"prepared": result["diff"]["prepared"] + purged["diff"]["prepared"]}
+    return merged
+
+
+def _in_scope(snapshot: Snapshot, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The services that the repository declares within the scope, without those given."""
+    tenant = scope.get("tenant") or ""
+    places = {
+        (parts[1], parts[3].removesuffix(".yaml")): path
+        for path in snapshot.blobs
+        if (parts := path.split("/"))[0] == "tenants" and len(parts) == 4 and parts[2] == "claims"
+    }
+    chosen = {key: path for key, path in places.items() if tenant in ("", key[0]) and key not in given}
+    if not scope.get("labels"):
+        return sorted(chosen)
+    files = snapshot.read(chosen.values())
+    return sorted(key for key, path in chosen.items() if _labels(files[path], path).items() >= scope["labels"].items())
+
+
+def _labels(content: bytes, path: str) -> Json:
+    document = next(iter(documents.load_all(content, path)), None)
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}
+
+
+def _deliver(run: Run, given: Sequence[Document]) -> Json:
     with base.repository(run) as repository:
         delivered = deliver(
             repository,

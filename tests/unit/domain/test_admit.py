@@ -50,6 +50,7 @@ def test_a_small_claim_becomes_a_whole_one() -> None:
         },
         "highAvailability": {"enabled": True, "multiAZ": True},
         "networking": {"tls": {"enabled": True}, "allowedCIDRs": []},
+        "deletionProtection": False,
         "resources": {"node": {"replicas": 3, "cpu": "4", "memory": "16Gi"}},
     }
 

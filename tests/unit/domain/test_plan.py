@@ -279,6 +279,7 @@ def test_wanted_paths_are_all_that_a_plan_looks_at() -> None:
     assert set(found) == {
         "tenants/123/tenant.yaml",
         CLAIM,
+        "tenants/123/retained/ring.yaml",
         *(f"tenants/123/{pop}/services/ring.yaml" for pop in shipped.platform().pops),
     }
 

@@ -137,7 +137,7 @@ def test_the_example_fits_field_by_field() -> None:
 
 def test_nothing_of_the_example_is_lost() -> None:
     spec = example()["spec"]
-    assert fill(schema.SPEC, spec) == spec
+    assert fill(schema.SPEC, spec) == {**spec, "deletionProtection": False}
 
 
 def test_the_example_is_refused_by_the_catalog_alone() -> None:

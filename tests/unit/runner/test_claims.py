@@ -213,21 +213,6 @@ def test_rendered_from_the_repository_knows_its_platform_and_tenants(world: Worl
     assert {item["pop"] for item in without["manifests"]["rendered"]} == {"frankfurt"}
 
 
-@pytest.mark.parametrize(
-    ("module", "options"),
-    [
-        ("service_claim", {"tenant": "acme", "name": "orders", "state": "absent"}),
-        ("service_claims", {"claims": [claim("orders")], "state": "absent"}),
-        ("service_claims", {"claims": [claim("orders")], "purge": True}),
-        ("service_claims", {"claims": [claim("orders")], "purge": True, "state": "rendered"}),
-    ],
-)
-def test_what_is_not_built_is_refused(world: World, module: str, options: dict[str, Any]) -> None:
-    error = world.refused(module, **options)
-    assert error.code == "not-built"
-    assert error.message.startswith("purge" if options.get("purge") else "state: absent")
-
-
 def test_present_without_a_repository_is_refused(world: World) -> None:
     error = world.refused("service_claim", **ONE, repository="")
     assert error.code == "option-invalid"

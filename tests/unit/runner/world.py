@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,8 +149,12 @@ class World:
         """Commit and push files (path with / written as __) as a person does, with a work tree."""
         by_hand(folder, self.url, {path.replace("__", "/"): text for path, text in files.items()})
 
+    def remove(self, folder: Path, *paths: str) -> None:
+        """Commit and push that these files are gone, as a person does."""
+        by_hand(folder, self.url, dict.fromkeys(paths))
 
-def by_hand(folder: Path, url: str, files: dict[str, str]) -> None:
+
+def by_hand(folder: Path, url: str, files: Mapping[str, str | None]) -> None:
     def git(*arguments: str, cwd: Path = folder) -> None:
         identity = ["-c", "user.name=p", "-c", "user.email=p@example.com"]
         subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True)
@@ -161,7 +165,10 @@ def by_hand(folder: Path, url: str, files: dict[str, str]) -> None:
     git("pull", "--quiet", cwd=work)
     for path, text in files.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
-        (work / path).write_text(text)
+        if text is None:
+            (work / path).unlink()
+        else:
+            (work / path).write_text(text)
     git("add", ".", cwd=work)
     git("commit", "--quiet", "--message", "By hand", cwd=work)
     git("push", "--quiet", cwd=work)

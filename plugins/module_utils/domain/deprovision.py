@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Deprovision: the one way in which a service goes, in steps that Git and the live objects alone remember.
+
+Deleting takes two commits. The first takes the protection off the derived objects and puts each one's own uid into the
+annotation that the admission policy asks for; once that is seen on the live objects, the second removes the files, and
+Argo CD prunes. Whatever is killed in between, the next run finds the same state and goes on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
+    ACTION,
+    Operation,
+    Request,
+    Yaml,
+    derived_file,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Kind
+
+Json = dict[str, Any]
+
+POLICIES = ("retain", "snapshot", "delete")
+SERVICE = f"{GROUP}/service"
+SNAPSHOT_OF = f"{GROUP}/snapshot-of"
+
+#: (kind, name) -> the live object, of the kinds that hold data, in one namespace
+Live: TypeAlias = "dict[tuple[str, str], Json]"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What Git has of one service: its claim, in claims/ or retained/, its derived files by PoP, its final backups."""
+
+    tenant: str
+    name: str
+    claim: bytes | None
+    retained: bytes | None
+    derived: Mapping[str, bytes]
+    snapshots: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where its claim lies."""
+        where = paths.retained if self.claim is None and self.retained is not None else paths.claim
+        return where(self.tenant, self.name)
+
+    @property
+    def exists(self) -> bool:
+        return self.claim is not None or self.retained is not None or bool(self.derived)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next commit of one service, and how far each PoP is (snapshot, marked, waiting, removed, unreachable).
+
+    files: path -> content (None: no such file), empty when there is something to be waited for.
+    """
+
+    files: dict[str, bytes | None]
+    states: dict[str, str]
+    operation: str
+
+
+def wanted_paths(tenant: str, name: str, platform: Platform, existing: Iterable[str]) -> list[str]:
+    """All files that make the Standing of a service; `existing` are the paths that the repository has."""
+    folders = tuple(paths.snapshots(tenant, pop) for pop in platform.pops)
+    kept = [path for path in existing if path.startswith(folders) and _of_service(path, name)]
+    derived = [paths.service(tenant, pop, name) for pop in platform.pops]
+    return [paths.claim(tenant, name), paths.retained(tenant, name), *derived, *kept]
+
+
+def standing(tenant: str, name: str, files: Mapping[str, bytes], platform: Platform) -> Standing:
+    """The Standing out of the files of wanted_paths that exist."""
+    places = {pop: paths.service(tenant, pop, name) for pop in platform.pops}
+    return Standing(
+        tenant,
+        name,
+        files.get(paths.claim(tenant, name)),
+        files.get(paths.retained(tenant, name)),
+        {pop: files[path] for pop, path in places.items() if path in files},
+        {
+            pop: {
+                path: content
+                for path, content in files.items()
+                if path.startswith(paths.snapshots(tenant, pop)) and _of_service(path, name)
+            }
+            for pop in platform.pops
+        },
+    )
+
+
+def _of_service(path: str, name: str) -> bool:
+    # <service>-<8 hex digits>.yaml
+    return path.rsplit("/", 1)[-1][:-14] == name
+
+
+def retain(service: Standing, request: Request, yaml: Yaml) -> Step:
+    """The commit that keeps a service's data and gives up its declaration."""
+    files: dict[str, bytes | None] = {}
+    if service.claim is not None:
+        files[paths.claim(service.tenant, service.name)] = None
+        files[paths.retained(service.tenant, service.name)] = service.claim
+    return Step(files, {}, _operation_of(service, request, "retain", yaml))
+
+
+def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
+    """The commit that asks for a final backup in each PoP that has none yet."""
+    operation = _operation_of(service, request, "snapshot", yaml)
+    files: dict[str, bytes | None] = {}
+    states = {}
+    for pop, content in service.derived.items():
+        states[pop] = "snapshot"
+        if service.snapshots.get(pop):
+            continue
+        objects = _documents(service, pop, content, yaml)
+        made = ENGINES[objects[0]["spec"]["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
+        labels = {key: value for key, value in objects[0]["metadata"]["labels"].items() if key != SERVICE}
+        for item in made:
+            # protected like what it is a backup of, but none of the service's objects: it stays when they go
+            item["metadata"] |= {
+                "namespace": objects[0]["metadata"]["namespace"],
+                "labels": {**labels, SNAPSHOT_OF: service.name},
+                "annotations": {**KEEP, f"{GROUP}/operation": operation},
+            }
+        path = paths.snapshot(service.tenant, pop, service.name, operation)
+        files[path] = derived_file(service.path, yaml.dump_all(made))
+    return Step(files, states, operation)
+
+
+def delete(
+    service: Standing, live: Mapping[str, Live | Unreachable], absent: Collection[str], request: Request, yaml: Yaml
+) -> Step:
+    """The next commit on the way to no service at all: marks what is not marked, removes what is seen marked.
+
+    live: the PoP's objects of the tenant, per PoP that has a derived file. absent: PoPs where an object that is not
+    there is not waited for any more (a policy or a CRD refused it).
+    """
+    operation = _operation_of(service, request, "delete", yaml)
+    files: dict[str, bytes | None] = {}
+    states: dict[str, str] = {}
+    left = set(service.derived)
+    for pop, content in service.derived.items():
+        there, path = live[pop], paths.service(service.tenant, pop, service.name)
+        objects = _documents(service, pop, content, yaml)
+        if isinstance(there, Unreachable):
+            # nobody may take it for a living service, and render again what is gone elsewhere
+            begun = derived_file(service.path, yaml.dump_all(_begun(objects, operation, request)))
+            states[pop] = "unreachable"
+            if begun != content:
+                files[path] = begun
+            continue
+        held = [key for item in objects if (key := _key(item)) is not None]
+        uids = {key: there[key]["metadata"]["uid"] for key in held if key in there}
+        marked = _marked(_begun(objects, operation, request), uids)
+        wanted = derived_file(service.path, yaml.dump_all(marked))
+        if wanted != content:
+            states[pop], files[path] = "marked", wanted
+        elif all(is_marked(there[key]) if key in there else pop in absent for key in held):
+            states[pop], files[path] = "removed", None
+            left.discard(pop)
+        else:
+            states[pop] = "waiting"
+    if not left and service.claim is not None:
+        files[paths.claim(service.tenant, service.name)] = None
+    if not left and service.retained is not None:
+        files[paths.retained(service.tenant, service.name)] = None
+    return Step(files, states, operation)
+
+
+def is_marked(item: Json) -> bool:
+    """Whether this live object may be deleted: its own uid stands in its annotation."""
+    metadata: Json = item["metadata"]
+    return bool((metadata.get("annotations") or {}).get(DELETION) == metadata.get("uid"))
+
+
+def of_service(live: Live, name: str) -> Live:
+    """What a PoP has of one service; the final backups that it left do not count."""
+    return {key: item for key, item in live.items() if (item["metadata"].get("labels") or {}).get(SERVICE) == name}
+
+
+def data_kinds() -> dict[str, Kind]:
+    """The kinds that hold a service, by name."""
+    return {kind.kind: kind for kind in DATA}
+
+
+def gone(service: Standing, yaml: Yaml) -> dict[str, list[str]]:
+    """PoP -> what will be gone there (`ScyllaCluster orders`), for people."""
+    return {
+        pop: [f"{item['kind']} {item['metadata']['name']}" for item in _documents(service, pop, content, yaml)]
+        for pop, content in service.derived.items()
+    }
+
+
+def message(operations: Sequence[Operation], verb: str, request: Request) -> str:
+    """Subject and a machine-readable trailer per service; the verb is Keep, Back up, Mark or Remove."""
+    first = operations[0]
+    what = f"service {first.tenant}/{first.name}" if len(operations) == 1 else f"{len(operations)} services"
+    subject = f"{verb} {what}" + {"Keep": "'s data", "Mark": " for deletion"}.get(verb, "")
+    if len(operations) > 1:
+        subject = subject.replace("services's", "services'")
+    who = f"requester={request.requester} deadline={request.deadline}"
+    trailers = [f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name} {who}" for item in operations]
+    return "\n".join([subject, "", *trailers, ""])
+
+
+def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) -> str:
+    """The id of the operation that is under way already, else a new one."""
+    service_id = ""
+    for pop, content in service.derived.items():
+        copy = _documents(service, pop, content, yaml)[0]
+        service_id = copy["spec"]["serviceId"]
+        if annotation(copy, "action") == action == ACTION:
+            return annotation(copy, "operation")
+    if action == "snapshot":
+        for contents in service.snapshots.values():
+            for content in contents.values():
+                return annotation(yaml.load_all(content, service.path)[0], "operation")
+    base = uuid.UUID(service_id) if service_id else uuid.uuid5(uuid.NAMESPACE_URL, f"{service.tenant}/{service.name}")
+    return str(uuid.uuid5(base, f"{request.parent}/{action}"))
+
+
+def _documents(service: Standing, pop: str, content: bytes, yaml: Yaml) -> list[Json]:
+    return yaml.load_all(content, paths.service(service.tenant, pop, service.name))
+
+
+def _key(item: Json) -> tuple[str, str] | None:
+    kind = data_kinds().get(item["kind"])
+    return (item["kind"], item["metadata"]["name"]) if kind and item["apiVersion"] == kind.api_version else None
+
+
+def _begun(objects: Sequence[Json], operation: str, request: Request) -> list[Json]:
+    """The objects under the operation that deletes them; who asked first stays named."""
+    if annotation(objects[0], "action") == ACTION:
+        return list(objects)
+    stamp = {"action": ACTION, "requester": request.requester, "deadline": request.deadline}
+    found = []
+    for number, item in enumerate(objects):
+        annotations = dict(item["metadata"].get("annotations", {}))
+        if f"{GROUP}/operation" in annotations:
+            annotations[f"{GROUP}/operation"] = operation
+        if number == 0:
+            annotations |= {f"{GROUP}/{name}": value for name, value in stamp.items()}
+        found.append(_annotated(item, annotations))
+    return found
+
+
+def _marked(objects: Sequence[Json], uids: Mapping[tuple[str, str], str]) -> list[Json]:
+    """The objects without their protection, and with their own uid where the policy asks for it."""
+    found = []
+    for item in objects:
+        annotations = {
+            name: value
+            for name, value in item["metadata"].get("annotations", {}).items()
+            if name not in KEEP and name != DELETION
+        }
+        key = _key(item)
+        if key is not None and key in uids:
+            annotations[DELETION] = uids[key]
+        found.append(_annotated(item, annotations))
+    return found
+
+
+def _annotated(item: Json, annotations: Json) -> Json:
+    metadata = {name: value for name, value in item["metadata"].items() if name != "annotations"}
+    return {**item, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}

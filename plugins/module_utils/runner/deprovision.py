@@ -1,0 +1,432 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""`state: absent` and `purge`: any number of services go, kept, backed up or deleted; no PoP waits for another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Live, Standing, Step
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
+    CODES,
+    DbaasError,
+    FieldError,
+    InvalidFields,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Operation, Request, deleting
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+
+Json = dict[str, Any]
+#: (tenant, name)
+Key: TypeAlias = "tuple[str, str]"
+#: PoP -> tenant -> the objects there that hold data
+Look: TypeAlias = "dict[str, dict[str, Live | Unreachable]]"
+
+_PAUSE = 0.5
+#: seconds after which an object that a synced PoP does not have is not waited for any more
+_ABSENT = 10.0
+_WORDS = {
+    "marked": "marked for deletion",
+    "waiting": "waiting for Argo CD to carry the mark over",
+    "removed": "its files are removed",
+    "going": "Argo CD removes it",
+    "gone": "gone",
+}
+
+
+def run_keys(run: Run, keys: Sequence[Key]) -> Json:
+    """Lets these services go by the option deletion_policy; those that are gone already are unchanged.
+
+    Errors: claim-invalid (deletion protection), deprovision-incomplete when a PoP does not answer or the time is over
+    (what was done stays done, and the next run goes on), deprovision-cancelled, deprovision-blocked, snapshot-failed,
+    snapshot-unconfirmed, kube-*, git-*.
+    """
+    with base.repository(run) as repository:
+        snapshot = repository.fetch()
+        _catalog, platform = base.kept(snapshot)
+        policy = run.text("deletion_policy") or "retain"
+        clusters = {} if policy == "retain" else base.clusters(run, platform)
+        course = _Course(run, repository, list(dict.fromkeys(keys)), policy, platform, clusters)
+        standings = course.standings(snapshot)
+        course.refuse(standings)
+        course.warn(snapshot, standings)
+        plans = {key: _plan(item, policy) for key, item in standings.items()}
+        if policy == "retain":
+            course.commit("Keep", lambda item, request: domain.retain(item, request, base.YAML))
+            return course.result(plans)
+        if policy == "snapshot":
+            course.back_up()
+        if run.check:
+            course.predict()
+        else:
+            course.delete()
+        return course.result(plans)
+
+
+class _Course:
+    """One run: what is to go, what it has committed, and how far each service is in each PoP."""
+
+    def __init__(
+        self,
+        run: Run,
+        repository: GitRepository,
+        keys: Sequence[Key],
+        policy: str,
+        platform: Platform,
+        clusters: Mapping[str, Cluster],
+    ) -> None:
+        self.run = run
+        self.repository = repository
+        self.keys = keys
+        self.policy = policy
+        self.platform = platform
+        self.clusters = clusters
+        self.warnings: list[str] = []
+        self.operations: dict[Key, Operation] = {}
+        self.states: dict[Key, dict[str, str]] = {key: {} for key in keys}
+        self.diffs: list[str] = []
+        self.head = ""
+        self.silent: dict[str, str] = {}
+        #: what this run has marked: whoever takes that back wins
+        self._begun: set[tuple[Key, str]] = set()
+        self._lacking: dict[tuple[Key, str], float] = {}
+        self._told: set[str] = set()
+
+    def standings(self, snapshot: Snapshot, over: Mapping[str, bytes | None] | None = None) -> dict[Key, Standing]:
+        """What Git has of each service; `over` are files that a commit to come would change."""
+        wanted = {key: domain.wanted_paths(*key, self.platform, snapshot.blobs) for key in self.keys}
+        there: dict[str, bytes | None] = {**snapshot.read(path for each in wanted.values() for path in each)}
+        now = {path: content for path, content in {**there, **(over or {})}.items() if content is not None}
+        return {key: domain.standing(*key, now, self.platform) for key in self.keys}
+
+    def refuse(self, standings: Mapping[Key, Standing]) -> None:
+        """Raises InvalidFields for all that must not go."""
+        errors = []
+        for (tenant, name), item in standings.items():
+            content = item.claim or item.retained
+            given: Any = next(iter(documents.load_all(content, item.path)), {}) if content else {}
+            spec = given.get("spec") if isinstance(given, dict) else None
+            if self.policy != "retain" and isinstance(spec, dict) and spec.get("deletionProtection"):
+                words = "false, committed before the service is deleted (deletion_policy: retain keeps its data)"
+                errors.append(FieldError("spec.deletionProtection", True, words, False, f"{tenant}/{name}"))
+        if errors:
+            raise InvalidFields("claim-invalid", errors)
+
+    def warn(self, snapshot: Snapshot, standings: Mapping[Key, Standing]) -> None:
+        """Says of each service that does not exist which one is near."""
+        self.warnings += [
+            f"{tenant}/{name}: there is no such service; did you mean {near}?"
+            for (tenant, name), item in standings.items()
+            if not item.exists and (near := nearest(name, base.claims_of(snapshot, tenant)))
+        ]
+
+    def commit(self, verb: str, step: Callable[[Standing, Request], Step]) -> dict[Key, Step]:
+        """One commit of the next step of every service, none when there is nothing to commit. What each step found."""
+
+        def plan(snapshot: Snapshot) -> Change[dict[Key, Step]]:
+            request = base.request(self.run, snapshot.commit)
+            standings = self.standings(snapshot)
+            steps = {key: step(item, request) for key, item in standings.items()}
+            changed = self._note(standings, steps)
+            marks = any("marked" in found.states.values() for found in steps.values())
+            what = "Remove" if verb == "Mark" and not marks else verb
+            text = domain.message(changed, what, request) if changed else ""
+            return Change(_files(steps), text, base.author(self.run), steps)
+
+        done = deliver(
+            self.repository,
+            plan,
+            deadline=self.run.options.get("delivery_timeout") or 120,
+            check=self.run.check,
+            diff=self.run.diff,
+            progress=self.run.progress,
+        )
+        self.head = done.commit or self.head
+        self.diffs += [done.diff] if done.diff else []
+        return done.result
+
+    def delete(self) -> None:
+        """Mark, see the mark, remove, see that it is gone; in each PoP as it answers, until the time is over."""
+        end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
+        while True:
+            look = self._look()
+            steps = self.commit("Mark", self._step(look))
+            for key, found in steps.items():
+                self.states[key] |= found.states
+                self._begun |= {(key, pop) for pop, state in found.states.items() if state == "marked"}
+            states = {state for found in steps.values() for state in found.states.values()}
+            if "marked" in states:
+                crash.point("marked")
+            if "removed" in states:
+                crash.point("removed")
+            self._see_what_is_gone(look, steps)
+            self._tell_states()
+            left = {state for found in self.states.values() for state in found.values()}
+            if left <= {"gone", "unreachable"} or time.monotonic() >= end:
+                return
+            time.sleep(_PAUSE)
+
+    def predict(self) -> None:
+        """Check mode: the commits that would be made, the second on top of the first, as far as the PoPs answer."""
+        look = self._look()
+        snapshot = self.repository.fetch()
+        request = base.request(self.run, snapshot.commit)
+        over: dict[str, bytes | None] = {}
+        below = snapshot
+        for seen in (look, _carried_over(look)):
+            standings = self.standings(snapshot, over)
+            step = self._step(seen, absent_counts=seen is not look)
+            steps = {key: step(item, request) for key, item in standings.items()}
+            self._note(standings, steps)
+            for key, found in steps.items():
+                self.states[key] |= found.states
+            files = _files(steps)
+            if files and self.run.diff:
+                made = self.repository.commit(below, files, "", base.author(self.run))
+                self.diffs.append(self.repository.diff(below, made))
+                below = Snapshot(self.repository, made)
+            over |= files
+
+    def back_up(self) -> None:
+        """A final backup in each PoP, awaited. Raises DbaasError when one fails, or none can tell that it has ended."""
+        self.commit("Back up", lambda item, request: domain.snapshot(item, request, base.YAML))
+        if self.run.check:
+            return
+        crash.point("snapshot")
+        end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
+        while waiting := [
+            line for item in self.standings(self.repository.fetch()).values() for line in self._unfinished(item)
+        ]:
+            for line in waiting:
+                self._tell(line)
+            if time.monotonic() >= end:
+                words = "the final backups are not done, so nothing was deleted: " + "; ".join(waiting)
+                raise DbaasError("deprovision-incomplete", words)
+            time.sleep(_PAUSE)
+
+    def result(self, plans: Mapping[Key, Json]) -> Json:
+        """The task's result; a failed one when something is left in a PoP."""
+        result: Json = {
+            "changed": bool(self.operations) if self.run.check else bool(self.head),
+            "claims": [],
+            "operations": [
+                {
+                    "id": found.id if found else None,
+                    "tenant": tenant,
+                    "name": name,
+                    "action": found.action if found else "unchanged",
+                    "changed": [],
+                    "regions": list(found.regions) if found else [],
+                    "plan": plans[tenant, name],
+                }
+                for tenant, name in self.keys
+                if (found := self.operations.get((tenant, name))) or len(self.keys) == 1
+            ],
+            "commit": self.head or None,
+            "wait": [
+                {"tenant": tenant, "name": name, "regions": self.states[tenant, name]} for tenant, name in self.keys
+            ],
+            "warnings": self.warnings,
+        }
+        if self.run.diff:
+            result["diff"] = {"prepared": "".join(self.diffs)}
+        left = [
+            f"  {tenant}/{name} in {pop}: {self.silent.get(pop) or _WORDS[state]}"
+            for (tenant, name), states in self.states.items()
+            for pop, state in states.items()
+            if state != "gone"
+        ]
+        if self.run.check or not left:
+            return result
+        code = "deprovision-incomplete"
+        cls, retry, action = CODES[code]
+        error = {"code": code, "class": cls, "retry": retry, "action": action, "runbook": code, "fields": []}
+        text = "\n".join(["Not gone yet:", *left, f"{action} [{code}, {cls}]"])
+        return {**result, "failed": True, "msg": text, "error": error}
+
+    def _note(self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step]) -> list[Operation]:
+        changed = [
+            Operation(step.operation, *key, self.policy, (), tuple(standings[key].derived))
+            for key, step in steps.items()
+            if step.files
+        ]
+        for item in changed:
+            self.operations.setdefault((item.tenant, item.name), item)
+        return changed
+
+    def _look(self) -> Look:
+        """What the PoPs have; all at once, and those that do not answer are noted as silent."""
+        tenants = sorted({tenant for tenant, _name in self.keys})
+        with ThreadPoolExecutor(max_workers=max(1, len(self.clusters))) as pool:
+            found = list(pool.map(lambda cluster: _ask(cluster, tenants), self.clusters.values()))
+        look = dict(zip(self.clusters, found, strict=True))
+        self.silent = {
+            pop: str(each) for pop, answer in look.items() for each in answer.values() if isinstance(each, Unreachable)
+        }
+        return look
+
+    def _step(self, look: Look, *, absent_counts: bool = False) -> Callable[[Standing, Request], Step]:
+        absent = set(self._given_up(look))
+
+        def step(item: Standing, request: Request) -> Step:
+            key = (item.tenant, item.name)
+            live = {pop: answer[item.tenant] for pop, answer in look.items()}
+            for pop, found in live.items():
+                if not isinstance(found, Unreachable):
+                    _no_orphans(item, pop, domain.of_service(found, item.name))
+                if (key, pop) in self._begun and pop in item.derived and not deleting(item.derived[pop]):
+                    words = f"{item.tenant}/{item.name}: somebody took the deletion back in {pop}; it stays as it is"
+                    raise DbaasError("deprovision-cancelled", words)
+            without = live if absent_counts else {pop for each, pop in absent if each == key}
+            return domain.delete(item, live, without, request, base.YAML)
+
+        return step
+
+    def _given_up(self, look: Look) -> Iterator[tuple[Key, str]]:
+        """(service, PoP) whose copy is marked for so long that what is not there beside it will not come."""
+        for tenant, name in self.keys:
+            for pop, answer in look.items():
+                found, where = answer[tenant], ((tenant, name), pop)
+                copy = None if isinstance(found, Unreachable) else found.get((CLAIM.kind, name))
+                if copy is None or not domain.is_marked(copy):
+                    self._lacking.pop(where, None)
+                elif time.monotonic() - self._lacking.setdefault(where, time.monotonic()) >= _ABSENT:
+                    yield where
+
+    def _see_what_is_gone(self, look: Look, steps: Mapping[Key, Step]) -> None:
+        for (tenant, name), states in self.states.items():
+            for pop, answer in look.items():
+                found = answer[tenant]
+                if pop in steps[tenant, name].states or isinstance(found, Unreachable):
+                    continue
+                if domain.of_service(found, name):
+                    states[pop] = "going"
+                elif pop in states:
+                    states[pop] = "gone"
+
+    def _unfinished(self, item: Standing) -> Iterator[str]:
+        """What is still to be waited for of a service's final backups."""
+        kinds = domain.data_kinds()
+        for pop, content in item.derived.items():
+            label = f"{item.tenant}/{item.name} {pop}"
+            engine = ENGINES[documents.load_all(content, pop)[0]["spec"]["engine"]]
+            wanted = [each for text in item.snapshots[pop].values() for each in documents.load_all(text, pop)]
+            try:
+                found = [
+                    self.clusters[pop].get(kinds[each["kind"]], paths.namespace(item.tenant), each["metadata"]["name"])
+                    for each in wanted
+                ]
+            except KubeError as error:
+                if error.code != "kube-unreachable":
+                    raise
+                yield f"{label}: {error.message}"
+                continue
+            present = [each for each in found if each]
+            if not wanted or len(present) < len(wanted):
+                yield f"{label}: waiting for Argo CD to ask for the final backup"
+                continue
+            backup = engine.snapshot_state(present)
+            if backup.state in ("failed", "unknown"):
+                code = "snapshot-failed" if backup.state == "failed" else "snapshot-unconfirmed"
+                raise DbaasError(code, f"{label}: {backup.message}; nothing was deleted")
+            if backup.state != "done":
+                yield f"{label}: {backup.message}"
+
+    def _tell_states(self) -> None:
+        for (tenant, name), states in self.states.items():
+            for pop, state in states.items():
+                silent = f"unreachable: {self.silent.get(pop, '')}"
+                self._tell(f"{tenant}/{name} {pop}: {silent if state == 'unreachable' else _WORDS[state]}")
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.run.progress(text)
+
+
+def _files(steps: Mapping[Key, Step]) -> dict[str, bytes | None]:
+    return {path: content for step in steps.values() for path, content in step.files.items()}
+
+
+def _ask(cluster: Cluster, tenants: Collection[str]) -> dict[str, Live | Unreachable]:
+    found: dict[str, Live | Unreachable] = {}
+    for tenant in tenants:
+        try:
+            found[tenant] = {
+                (kind.kind, item["metadata"]["name"]): item
+                for kind in domain.data_kinds().values()
+                for item in _objects(cluster, kind, paths.namespace(tenant))
+            }
+        except DbaasError as error:
+            if error.code != "kube-unreachable":
+                raise
+            return dict.fromkeys(tenants, Unreachable(error.message))
+    return found
+
+
+def _objects(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Json]:
+    try:
+        return cluster.list(kind, namespace)[0]
+    except KubeError as error:
+        # a kind whose definition is not there has no objects
+        if error.status == 404:
+            return []
+        raise
+
+
+def _no_orphans(item: Standing, pop: str, mine: Live) -> None:
+    """Raises DbaasError deprovision-blocked when a PoP has what no file speaks of: through Git it could not go."""
+    if pop in item.derived:
+        return
+    if left := [f"{kind} {name}" for (kind, name), each in mine.items() if not domain.is_marked(each)]:
+        path = paths.service(item.tenant, pop, item.name)
+        words = f"{pop} has {', '.join(left)}, but {path}, by which alone they can go, is lost"
+        raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
+
+
+def _carried_over(look: Look) -> Look:
+    """The same after Argo CD has carried every mark over."""
+    return {
+        pop: {
+            tenant: found if isinstance(found, Unreachable) else {key: _as_marked(item) for key, item in found.items()}
+            for tenant, found in answer.items()
+        }
+        for pop, answer in look.items()
+    }
+
+
+def _as_marked(item: Json) -> Json:
+    metadata: Json = item["metadata"]
+    marks = {**(metadata.get("annotations") or {}), DELETION: metadata["uid"]}
+    return {**item, "metadata": {**metadata, "annotations": marks}}
+
+
+def _plan(item: Standing, policy: str) -> Json:
+    """What will be gone, for those who must agree to it."""
+    if policy == "retain" or not item.derived:
+        return {"restart": "none", "gone": {}, "irreversible": []}
+    spec: Json = documents.load_all(next(iter(item.derived.values())), item.path)[0]["spec"]
+    nodes = sum(role["replicas"] for role in spec["resources"].values())
+    volumes = f"{nodes} volumes of {spec['storage']['size']} in each of {', '.join(item.derived)}"
+    last = "a final backup is taken first" if policy == "snapshot" else "no final backup is taken"
+    return {
+        "restart": "outage",
+        "gone": domain.gone(item, base.YAML),
+        "irreversible": [f"{volumes}, with all data; {last}"],
+    }

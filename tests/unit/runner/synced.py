@@ -1,0 +1,84 @@
+"""A PoP as deprovisioning meets it: what Argo CD applies from the repository, and the policies that keep data."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
+
+from tests.unit.runner.world import World
+
+Json = dict[str, Any]
+Key = tuple[str, str, str]
+Names = list[str]
+GUARDED = {kind.kind for kind in DATA}
+
+
+class SyncedCluster:
+    """Syncs the services of one PoP from the branch main at each look, as Argo CD does, unless `synced` is off."""
+
+    def __init__(self, world: World, pop: str) -> None:
+        self.world = world
+        self.pop = pop
+        self.synced = True
+        self.down = False
+        self.objects: dict[Key, Json] = {}
+        self.refused: list[Key] = []
+        #: objects that the API server refuses, by kind
+        self.refuses: set[str] = set()
+        self.status: dict[str, Json] = {}
+
+    def sync(self) -> None:
+        wanted: dict[Key, Json] = {}
+        for path in self.world.files():
+            parts = path.split("/")
+            if parts[0] == "tenants" and parts[2:4] == [self.pop, "services"] and path.endswith(".yaml"):
+                for item in documents.load_all(self.world.text(path)):
+                    wanted[item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]] = item
+        for key, item in wanted.items():
+            if key[0] in self.refuses:
+                continue
+            there = self.objects.get(key)
+            made = copy.deepcopy(item)
+            made["metadata"]["uid"] = there["metadata"]["uid"] if there else str(uuid.uuid4())
+            if key[0] in self.status:
+                made["status"] = self.status[key[0]]
+            self.objects[key] = made
+        for key, item in list(self.objects.items()):
+            annotations = item["metadata"].get("annotations", {})
+            if key in wanted or "Prune=false" in annotations.get("argocd.argoproj.io/sync-options", ""):
+                continue
+            if key[0] in GUARDED and annotations.get(DELETION) != item["metadata"]["uid"]:
+                self.refused.append(key)
+                continue
+            del self.objects[key]
+
+    def list(self, kind: Kind, namespace: str | None = None) -> tuple[Sequence[Json], str]:
+        if self.down:
+            raise KubeError("kube-unreachable", f"{self.pop}: no answer")
+        if self.synced:
+            self.sync()
+        return [item for key, item in self.objects.items() if key[:2] == (kind.kind, namespace)], "1"
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
+        self.list(kind, namespace)
+        return self.objects.get((kind.kind, str(namespace), name))
+
+    def names(self, service: str) -> Names:
+        """Kinds of what there is of a service, the protected ones first."""
+        label = "dbaas.example.com/service"
+        return sorted(key[0] for key, item in self.objects.items() if item["metadata"]["labels"].get(label) == service)
+
+    def uids(self, *services: str) -> dict[Key, str]:
+        label = "dbaas.example.com/service"
+        return {
+            key: item["metadata"]["uid"]
+            for key, item in self.objects.items()
+            if item["metadata"]["labels"].get(label) in services
+        }
