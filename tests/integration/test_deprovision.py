@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def objects(platform: Platform, pop: str, name: str) -> dict[str, str]:
     return found
 
 
+def nothing(platform: Platform, pop: str, name: str) -> bool:
+    return objects(platform, pop, name) == {}
+
+
 def test_a_service_is_deleted_in_both_regions_and_nothing_else(platform: Platform) -> None:
     provision(platform, "goes", **RING)
     provision(platform, "stays")
@@ -62,7 +67,7 @@ def test_a_service_is_deleted_in_both_regions_and_nothing_else(platform: Platfor
     for pop in POPS:
         assert f"{TENANT}/goes {pop}: gone" in output
         # the Secrets go with the copy, by the garbage collector
-        until(lambda pop=pop: objects(platform, pop, "goes") == {})
+        until(partial(nothing, platform, pop, "goes"))
     assert objects(platform, "lagos", "stays") == kept
     assert platform.git("ls-tree", "-r", "--name-only", "main", f"tenants/{TENANT}/").count("goes") == 0
     changed, output = succeeds(platform, "deprovision_service", answers)
