@@ -225,11 +225,10 @@ def _in_cluster(copy: Json, item: Evidence, trouble: str, now: str) -> Iterator[
     healthy = observed and status.get("phase") == "Active"
     if engine and not seen and not healthy:
         what = "of an earlier operation" if item.objects else "not there"
-        kinds = " or ".join(kind.kind for kind in engine.kinds)
         yield (
             Finding("sync-failed", region, trouble)
             if trouble
-            else Finding("object-missing", region, f"the operator's object ({kinds}) is {what}")
+            else Finding("object-missing", region, f"the operator's object ({engine.kinds[0].kind}) is {what}")
         )
     if seen and seen.error:
         yield Finding("operator-failed", region, f"the operator says: {seen.error} ({_progress(seen)})")

@@ -182,6 +182,7 @@ class Engine(Protocol):
     """One file an engine: everything that differs between engines goes through these."""
 
     name: str
+    #: what the operator reconciles, the database itself first
     kinds: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe
     health: Mapping[str, str]
