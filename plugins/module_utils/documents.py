@@ -24,11 +24,19 @@ _LINE = re.compile(
 )
 
 
+class InvalidDocument(DbaasError):
+    """A text that holds no YAML documents of ours: source, line (0 where it is not known) and problem."""
+
+    def __init__(self, source: str, line: int, problem: str) -> None:
+        super().__init__("document-invalid", f"{source}{f', line {line}' if line else ''}: {problem}")
+        self.source, self.line, self.problem = source, line, problem
+
+
 def load_all(content: str | bytes, source: str = "document") -> list[Any]:
     """The documents of a YAML (or JSON) text, empty ones left out: dicts, lists, str, int, float, bool, None.
 
     Dates, yes/no and octal numbers are text or numbers as YAML 1.2 has it. `source` names the file in errors.
-    Raises DbaasError document-invalid, with file and line: no YAML, a key given twice, a key that is no text.
+    Raises InvalidDocument, with file and line: no YAML, a key given twice, a key that is no text.
     """
     fast_yaml = _fast_yaml()
     try:
@@ -37,15 +45,15 @@ def load_all(content: str | bytes, source: str = "document") -> list[Any]:
         twice = [problem for problem in fast_yaml.lint.lint(text) if problem.code == "duplicate-key"]
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _invalid(source, line, "is not UTF-8") from None
+        raise InvalidDocument(source, line, "is not UTF-8") from None
     except ValueError as error:
         found = _LINE.search(str(error))
-        raise _invalid(source, int(found[2]) if found else 0, found[1] if found else str(error)) from None
+        raise InvalidDocument(source, int(found[2]) if found else 0, found[1] if found else str(error)) from None
     if twice:
-        raise _invalid(source, twice[0].span.start.line, twice[0].message)
+        raise InvalidDocument(source, twice[0].span.start.line, twice[0].message)
     for document in documents:
         if (key := _odd_key(document)) is not None:
-            raise _invalid(source, 0, f"the key {key[0]!r} must be text; put it in quotes")
+            raise InvalidDocument(source, 0, f"the key {key[0]!r} must be text; put it in quotes")
     return documents
 
 
@@ -58,6 +66,46 @@ def dump(document: object) -> str:
 def dump_all(documents: Iterable[object]) -> str:
     """Several documents, each begun by `---`."""
     return "".join(f"---\n{dump(document)}" for document in documents)
+
+
+def line_of(content: bytes, path: str, number: int = 0) -> int:
+    """The line (from 1) at which a field (`spec.regions[1]`) stands in one document of a text.
+
+    That of the nearest field above where it is not there, 1 where nothing can be found: a slow reader that knows
+    positions is asked, so this is for what is wrong, not for every file.
+    """
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        nodes = [node for node in yaml.compose_all(content.decode(errors="replace"), Loader=loader) if node is not None]
+    except yaml.YAMLError:
+        return 1
+    nodes = [node for node in nodes if not (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"))]
+    if number >= len(nodes):
+        return 1
+    node = nodes[number]
+    line = node.start_mark.line
+    while path:
+        if isinstance(node, yaml.MappingNode):
+            # keys hold dots themselves, so the longest that fits is meant
+            fitting = [
+                (key, value)
+                for key, value in node.value
+                if path == key.value or path.startswith((f"{key.value}.", f"{key.value}["))
+            ]
+            if not fitting:
+                break
+            key, node = max(fitting, key=lambda pair: len(pair[0].value))
+            line, path = key.start_mark.line, path.removeprefix(key.value).removeprefix(".")
+        elif isinstance(node, yaml.SequenceNode) and (found := re.match(r"\[(\d+)\]\.?", path)):
+            if int(found[1]) >= len(node.value):
+                break
+            node = node.value[int(found[1])]
+            line, path = node.start_mark.line, path[found.end() :]
+        else:
+            break
+    return int(line) + 1
 
 
 def _quote(found: re.Match[str]) -> str:
@@ -83,10 +131,6 @@ def _block(line: str) -> str:
     inner = " " * (len(indent) + (2 if key else 0))
     mark = "|" if text.endswith("\n") else "|-"
     return f"{indent}{key}{mark}\n" + re.sub(r"(?m)^(?=.)", inner, text.removesuffix("\n"))
-
-
-def _invalid(source: str, line: int, problem: str) -> DbaasError:
-    return DbaasError("document-invalid", f"{source}{f', line {line}' if line else ''}: {problem}")
 
 
 def _odd_key(node: object) -> tuple[object] | None:

@@ -146,6 +146,31 @@ def tenant_info() -> Spec:
     return {"argument_spec": {"tenants": {"type": "list", "elements": "str"}, **connections()}}
 
 
+def gitops_reconciliation() -> Spec:
+    """Of module gitops_reconciliation."""
+    return {
+        "argument_spec": {
+            "tenants": {"type": "list", "elements": "str"},
+            "deadline": _text(default="30m"),
+            **connections(),
+            **_delivery(),
+        }
+    }
+
+
+def gitops_validation_info() -> Spec:
+    """Of module gitops_validation_info."""
+    return {
+        "argument_spec": {
+            "path": {"type": "path"},
+            "strict": {"type": "bool", "default": False},
+            "format": {"type": "str", "choices": ["text", "github", "gitlab"], "default": "text"},
+            "dest": {"type": "path"},
+            **connections(),
+        }
+    }
+
+
 def gitops_repository() -> Spec:
     """Of module gitops_repository."""
     return {

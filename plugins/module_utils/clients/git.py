@@ -88,6 +88,8 @@ _GIT_SAYS = re.compile(r"fatal: |error: ")
 _KEY, _HOSTS = "ssh-key", "ssh-known-hosts"
 # Each fetch leaves a pack. A repository that lives as long as the observer does starts anew before they slow it down.
 _FETCHES = 256
+#: objects that one call of git hands over
+_PORTION = 2000
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,13 @@ class Snapshot:
             return {}
         return {path: oid for path, kind, oid in self._repository.entries(self.commit) if kind == "blob"}
 
-    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """Contents of these files, those that do not exist left out. Blobs that are not here yet come in one fetch."""
+    def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """Contents of these files, those that do not exist left out. Blobs that are not here yet come in one fetch.
+
+        most: bytes that are kept of each, from its beginning.
+        """
         oids = {path: self.blobs[path] for path in paths if path in self.blobs}
-        contents = self._repository.contents(set(oids.values()))
+        contents = self._repository.contents(set(oids.values()), most)
         return {path: contents[oid] for path, oid in oids.items()}
 
 
@@ -302,8 +307,8 @@ class GitRepository:
             kind, oid = meta.split(" ")[1:]
             yield path, kind, oid
 
-    def contents(self, oids: Collection[str]) -> dict[str, bytes]:
-        """Blob id -> content; those that are not here come in one fetch."""
+    def contents(self, oids: Collection[str], most: int | None = None) -> dict[str, bytes]:
+        """Blob id -> content (its first `most` bytes); those that are not here come in one fetch."""
         if missing := sorted(set(oids) - self._blobs):
             try:
                 self._fetch("--stdin", "origin", stdin="\n".join(missing).encode(), options=_NO_NEGOTIATION)
@@ -311,8 +316,12 @@ class GitRepository:
                 raise self._unreachable(failure) from None
             self._blobs.update(missing)
         ordered = sorted(oids)
-        found = zip(ordered, self._objects(ordered), strict=True)
-        return {oid: content for oid, content in found if content is not None}
+        contents: dict[str, bytes] = {}
+        # in portions: all files of a large repository together may be larger than the memory
+        for portion in (ordered[start : start + _PORTION] for start in range(0, len(ordered), _PORTION)):
+            found = zip(portion, self._objects(portion), strict=True)
+            contents |= {oid: content[:most] for oid, content in found if content is not None}
+        return contents
 
     def _init(self) -> None:
         self._blobs.clear()

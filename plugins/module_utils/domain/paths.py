@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 PLATFORM = "platform.yml"
 CATALOG = "base/catalog"
 #: an empty folder is an error to Argo CD
@@ -76,3 +79,47 @@ def snapshot(tenant_id: str, pop: str, service_name: str, operation: str) -> str
 def namespace(tenant_id: str) -> str:
     """The tenant's namespace, in every PoP that it uses."""
     return f"tenant-{tenant_id}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a path below `tenants/` is, by its name alone.
+
+    kind is tenant, claim, retained, foundation, service, snapshot, keep or unknown; what a kind lacks is "".
+    """
+
+    kind: str
+    tenant: str = ""
+    pop: str = ""
+    name: str = ""
+
+
+_PLACES = re.compile(
+    r"""(?x) tenants/ (?P<tenant>[^/]+) / (?:
+        (?P<identity> tenant\.yaml )
+        | (?P<declared> claims | retained ) / (?P<claim> [^/]+ ) \.yaml
+        | (?P<pop> [^/]+ ) / (?:
+            (?P<foundation> application | values ) \.yaml
+            | services / (?P<service> [^/]+ ) \.yaml
+            | services / snapshots / (?P<snapshot> [^/]+ ) \.yaml ) )"""
+)
+
+
+def place(path: str) -> Place:
+    """The inverse of the functions above, for what lies below `tenants/`."""
+    if path.rsplit("/", 1)[-1] == ".keep":
+        return Place("keep")
+    found = _PLACES.fullmatch(path)
+    if found is None:
+        return Place("unknown")
+    tenant_id, pop = found["tenant"], found["pop"] or ""
+    if found["identity"]:
+        return Place("tenant", tenant_id)
+    if found["declared"]:
+        return Place("claim" if found["declared"] == "claims" else "retained", tenant_id, "", found["claim"])
+    if pop in ("claims", "retained"):
+        return Place("unknown")
+    for kind in ("foundation", "service", "snapshot"):
+        if found[kind]:
+            return Place(kind, tenant_id, pop, found[kind])
+    raise AssertionError(path)

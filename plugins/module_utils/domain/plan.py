@@ -353,8 +353,18 @@ def tenant_paths(documents: Iterable[Json], platform: Platform) -> list[str]:
     return found
 
 
+def foundation_file(path: str, text: str, blob: str, renderer: str) -> bytes:
+    """A derived file of a tenant's foundation: its first line says from which tenant.yaml (blob) who made it."""
+    return f"# Derived from {path} ({blob}, {renderer}): edit that file instead.\n---\n{text}".encode()
+
+
+def body(derived: bytes | None) -> bytes | None:
+    """What a derived file says, without its first line."""
+    return None if derived is None else derived.partition(b"\n")[2]
+
+
 def plan_tenants(
-    documents: Sequence[Json], files: Mapping[str, bytes], *, platform: Platform, yaml: Yaml
+    documents: Sequence[Json], files: Mapping[str, bytes], *, platform: Platform, renderer: str, yaml: Yaml
 ) -> TenantsPlan:
     """The plan for these Tenant documents. Raises InvalidFields tenant-invalid naming all that is wrong."""
     errors = tenant.errors(documents, platform)
@@ -371,7 +381,8 @@ def plan_tenants(
         wanted: dict[str, bytes] = {path: stands if stands and before == item else yaml.dump(item).encode()}
         for region in item["spec"]["regions"]:
             for where, document in tenant.foundation(item, platform.pops[region], platform).items():
-                wanted[where] = derived_file(path, "---\n" + yaml.dump(document))
+                made = foundation_file(path, yaml.dump(document), yaml.blob_id(wanted[path]), renderer)
+                wanted[where] = files[where] if body(files.get(where)) == body(made) else made
             wanted[f"{paths.services(tenant_id, region)}/.keep"] = b""
         differing = {where: content for where, content in wanted.items() if files.get(where) != content}
         action = "unchanged" if not differing else "update" if stands else "create"

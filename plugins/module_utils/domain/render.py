@@ -9,6 +9,7 @@ the engines' files.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,20 @@ class Stamp:
 
     def annotations(self) -> dict[str, str]:
         return {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
+
+
+_STAMPED = re.compile(rb"(?m)^ +dbaas\.example\.com/([a-z-]+): \"?([^\"\n]*)")
+
+
+def stamped(derived: bytes) -> dict[str, str]:
+    """What the beginning of a derived file says of itself, by the names of Stamp's fields in kebab case.
+
+    Read without a parser: a repository has tens of thousands of such files.
+    """
+    found: dict[str, str] = {}
+    for name, value in _STAMPED.findall(derived):
+        found.setdefault(name.decode(), value.decode(errors="replace"))
+    return found
 
 
 def render(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> dict[str, list[Json]]:

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, Snapshot, blob_id
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
@@ -33,6 +33,21 @@ Json = dict[str, Any]
 YAML = Yaml(documents.load_all, documents.dump, documents.dump_all, blob_id)
 
 _OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
+
+
+class Tree(Protocol):
+    """The files of one state of the repository: a Snapshot of the remote is one, a Checkout of a folder another."""
+
+    @property
+    def commit(self) -> str:
+        """Id of the commit, "" where there is none."""
+
+    @property
+    def blobs(self) -> Mapping[str, str]:
+        """Path -> blob id of every file."""
+
+    def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """Contents of these files (their first `most` bytes), those that do not exist left out."""
 
 
 def _silent(_line: str) -> None:
@@ -124,7 +139,7 @@ def stated(run: Run) -> tuple[Catalog, Platform]:
     return catalog_of(data["catalog"]), platforms.parse(documents.load_all(data["platform"], "platform.yml")[0])
 
 
-def kept(snapshot: Snapshot) -> tuple[Catalog, Platform]:
+def kept(snapshot: Tree) -> tuple[Catalog, Platform]:
     """Catalog and platform as the repository has them. Raises DbaasError platform-missing when it was never set up."""
     if paths.PLATFORM not in snapshot.blobs:
         raise DbaasError("platform-missing", "The repository has no platform.yml.")
@@ -139,7 +154,7 @@ def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:
     return catalogs.load(document for name in sorted(files) for document in documents.load_all(files[name], name))
 
 
-def tenants_of(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Json]:
+def tenants_of(snapshot: Tree, ids: Iterable[str]) -> dict[str, Json]:
     """The Tenant documents of these ids that the repository has.
 
     Raises InvalidFields tenant-invalid naming all that is wrong with them: people edit these files.
@@ -158,7 +173,7 @@ def tenants_of(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Json]:
     return found
 
 
-def claims_of(snapshot: Snapshot, tenant_id: str) -> dict[str, str]:
+def claims_of(snapshot: Tree, tenant_id: str) -> dict[str, str]:
     """The tenant's claims that the repository has: name -> path."""
     prefix, suffix = paths.claims(tenant_id), ".yaml"
     return {

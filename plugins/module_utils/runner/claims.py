@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
@@ -174,7 +173,7 @@ def _deliver(run: Run, given: Sequence[Document]) -> Json:
     with base.repository(run) as repository:
         delivered = deliver(
             repository,
-            lambda snapshot: _change(run, snapshot, given),
+            lambda snapshot: change(run, snapshot, given),
             deadline=run.options.get("delivery_timeout") or 120,
             check=run.check,
             diff=run.diff,
@@ -206,9 +205,10 @@ def _deliver(run: Run, given: Sequence[Document]) -> Json:
     return result
 
 
-def _change(
-    run: Run, snapshot: Snapshot, given: Sequence[Document]
+def change(
+    run: Run, snapshot: base.Tree, given: Sequence[Document]
 ) -> Change[tuple[ClaimsPlan, Platform, dict[str, bytes]]]:
+    """What these claims change in the repository; the plan, the platform and the files that were read come with it."""
     catalog, platform = base.kept(snapshot)
     request = base.request(run, snapshot.commit)
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
@@ -231,7 +231,7 @@ def _change(
 def _rendered(run: Run, given: Sequence[Document]) -> Json:
     if run.text("repository"):
         with base.repository(run) as repository:
-            plan, _platform, files = _change(run, repository.fetch(), given).result
+            plan, _platform, files = change(run, repository.fetch(), given).result
         manifests = {pop: [*objects] for pop, objects in plan.manifests.items()}
         for item in plan.operations:
             if item.action == "unchanged":

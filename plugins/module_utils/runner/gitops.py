@@ -19,6 +19,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
 
@@ -85,7 +86,8 @@ def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | N
         parts[1] for path in snapshot.blobs if (parts := path.split("/"))[0] == "tenants" and parts[-1] == "tenant.yaml"
     ]
     found = list(base.tenants_of(snapshot, ids).values())
-    return plan_tenants(found, snapshot.read(tenant_paths(found, parsed)), platform=parsed, yaml=base.YAML).files
+    files = snapshot.read(tenant_paths(found, parsed))
+    return plan_tenants(found, files, platform=parsed, renderer=VERSION, yaml=base.YAML).files
 
 
 def _document(run: Run, known: str) -> Json:

@@ -113,5 +113,6 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Json]) -> Change[Tenan
         for item in given
         if isinstance(item, dict) and isinstance(item.get("metadata"), dict) and item["metadata"].get("name")
     ]
-    plan = plan_tenants(given, snapshot.read(tenant_paths(shaped, platform)), platform=platform, yaml=base.YAML)
+    files = snapshot.read(tenant_paths(shaped, platform))
+    plan = plan_tenants(given, files, platform=platform, renderer=request.renderer, yaml=base.YAML)
     return Change(plan.files, tenants_message(plan.operations, request) if plan.files else "", base.author(run), plan)

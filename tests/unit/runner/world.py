@@ -16,7 +16,16 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents, s
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, explain, gitops, info, tenants
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
+    base,
+    claims,
+    explain,
+    gitops,
+    info,
+    reconcile,
+    tenants,
+    validate,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 from tests.lab.gitserver import make_repository
@@ -26,7 +35,9 @@ Json = dict[str, Any]
 
 #: Module -> its spec and its runner, as modules and actions have them.
 MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
+    "gitops_reconciliation": (specs.gitops_reconciliation, reconcile.run),
     "gitops_repository": (specs.gitops_repository, gitops.run),
+    "gitops_validation_info": (specs.gitops_validation_info, validate.run),
     "service_claim": (specs.service_claim, claims.run_one),
     "service_claim_explanation_info": (specs.service_claim_explanation_info, explain.run),
     "service_claim_info": (specs.service_claim_info, info.run),
@@ -164,11 +175,11 @@ def by_hand(folder: Path, url: str, files: Mapping[str, str | None]) -> None:
         git("clone", "--quiet", url, "work")
     git("pull", "--quiet", cwd=work)
     for path, text in files.items():
-        (work / path).parent.mkdir(parents=True, exist_ok=True)
         if text is None:
-            (work / path).unlink()
-        else:
-            (work / path).write_text(text)
+            git("rm", "--quiet", "-r", path, cwd=work)
+            continue
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(text)
     git("add", ".", cwd=work)
     git("commit", "--quiet", "--message", "By hand", cwd=work)
     git("push", "--quiet", cwd=work)
