@@ -147,7 +147,7 @@ def _with_purged(run: Run, given: Sequence[Document], result: Json) -> Json:
     return merged
 
 
-def _in_scope(snapshot: Snapshot, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+def _in_scope(snapshot: base.Tree, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     """The services that the repository declares within the scope, without those given."""
     tenant = scope.get("tenant") or ""
     places = {

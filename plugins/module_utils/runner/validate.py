@@ -216,9 +216,7 @@ class _Check:
     def _deleting(self, place: Place, platform: Platform) -> bool:
         """Whether the service is on its way out: its derived files are those of the deletion, not of the claim."""
         derived = [paths.service(place.tenant, pop, place.name) for pop in platform.pops]
-        return any(
-            stamped(content).get("action") == "delete" for content in self.tree.read(derived, BEGINNING).values()
-        )
+        return any(deleting(content) for content in self.tree.read(derived, BEGINNING).values())
 
     def _rendered(self, plan: ClaimsPlan, catalog: Catalog, platform: Platform) -> Iterator[Problem]:
         for claim, operation in zip(plan.claims, plan.operations, strict=True):
