@@ -9,6 +9,7 @@ a second one, and a commit is built in the object store by fast-import.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import re
@@ -90,6 +91,11 @@ _KEY, _HOSTS = "ssh-key", "ssh-known-hosts"
 _FETCHES = 256
 #: objects that one call of git hands over
 _PORTION = 2000
+# How many commits of history come at first, and then; the last is what git takes for all.
+_DEPTHS = (50, 500, 0x7FFFFFFF)
+_PREFIX = "dbaas-git-"
+# Seconds after which a folder without a lock was left by a process that died before it could take it.
+_UNBORN = 3600
 
 
 @dataclass(frozen=True)
@@ -154,11 +160,24 @@ class Snapshot:
         return {path: contents[oid] for path, oid in oids.items()}
 
 
+@dataclass(frozen=True)
+class Revision:
+    """One commit of the branch: time in seconds since 1970; blobs: those of the paths asked for that it changed, by
+    path, "" for one that it deleted."""
+
+    commit: str
+    time: int
+    author: str
+    message: str
+    blobs: Mapping[str, str]
+
+
 class GitRepository:
     """A bare repository without a work tree that keeps objects of `remote` as long as it is open (context manager).
 
-    It lies in a temporary folder; with `folder` in a subfolder of that, made empty at each opening: what a killed
-    process left behind (lock files, half a pack) cannot break the next.
+    It lies in a temporary folder that is locked as long as this process lives: the next run takes away what a killed
+    one has left. With `folder` in a subfolder of that, made empty at each opening: what a killed process left behind
+    (lock files, half a pack) cannot break the next.
     timeout: seconds that one call of git may take; silence: after how many of them without a byte http(s) gives up.
     Errors: git-unreachable, git-timeout, git-proxy, git-certificate, git-host-key, git-auth, git-refused,
     git-protected, git-raced, dependency-missing (no git or ssh here), option-invalid (a file that cannot be used).
@@ -173,6 +192,7 @@ class GitRepository:
         self._ref = f"refs/heads/{remote.branch}"
         self._url = str(Path(remote.url).resolve()) if Path(remote.url).is_dir() else remote.url
         self._folder = Path()
+        self._lock = -1
         self._local: dict[str, str] = {}
         self._online: dict[str, str] = {}
         self._blobs: set[str] = set()
@@ -181,9 +201,11 @@ class GitRepository:
 
     def __enter__(self) -> GitRepository:
         if self._parent is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="dbaas-git-"))
+            _sweep(Path(tempfile.gettempdir()))
+            parent, self._lock = _own_folder()
         else:
-            self._folder = self._parent / "dbaas.git"
+            parent = self._parent
+        self._folder = parent / "dbaas.git"
         self._local = _environment(self._folder)
         self._online = self._local | _remote_environment(self.remote, self._url, self._silence)
         try:
@@ -197,7 +219,8 @@ class GitRepository:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._parent is None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self._folder.parent, ignore_errors=True)
+            os.close(self._lock)
         else:
             (self._folder / _KEY).unlink(missing_ok=True)
 
@@ -292,6 +315,73 @@ class GitRepository:
         """Paths of the files that differ between two commits whose trees are here."""
         listing = self._git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
         return listing.decode(errors="surrogateescape").split("\0")[:-1]
+
+    def history(self, snapshot: Snapshot, paths: Sequence[str]) -> Iterator[Revision]:
+        """The commits of the branch that changed one of these files, newest first; more of them come as they are read.
+
+        Only the branch's own line: a merged pull request is the one commit that merged it.
+        """
+        told = 0
+        for depth in _DEPTHS:
+            known = self._revisions(snapshot, depth, paths)
+            yield from known[told:]
+            told = len(known)
+
+    def commits(self, snapshot: Snapshot, prefix: str) -> list[str]:
+        """Ids of the commits of the branch that begin so; no more history is read than it takes to find one."""
+        found: list[str] = []
+        for depth in _DEPTHS:
+            if not found and self._deepen(snapshot, depth):
+                listing = self._git("rev-list", snapshot.commit).decode().split()
+                found = [commit for commit in listing if commit.startswith(prefix)]
+        return found
+
+    def messages(self, snapshot: Snapshot, text: str) -> list[str]:
+        """The messages of all commits of the branch that hold this text."""
+        self._deepen(snapshot, _DEPTHS[-1])
+        log = self._git("log", "-z", "--format=%B", "--fixed-strings", f"--grep={text}", snapshot.commit)
+        return log.decode(errors="replace").split("\0")[:-1]
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """The file as it was at a commit whose trees are here, None when there was none."""
+        listing = self._git("ls-tree", "-z", commit, "--", path).decode(errors="surrogateescape")
+        meta, _tab, _path = listing.partition("\t")
+        return self.contents({meta.split(" ")[2]}).popitem()[1] if meta else None
+
+    def _revisions(self, snapshot: Snapshot, depth: int, paths: Sequence[str]) -> list[Revision]:
+        if not self._deepen(snapshot, depth):
+            return []
+        shallow = self._folder / "shallow"
+        cut = set(shallow.read_text(encoding="utf-8").split()) if shallow.exists() else set()
+        style = ["-z", "--raw", "--no-abbrev", "--no-renames", "--format=%H%x00%ct%x00%an%x00%B"]
+        log = self._git("log", "--first-parent", "-m", *style, snapshot.commit, "--", *paths).decode(
+            errors="surrogateescape"
+        )
+        tokens = log.split("\0")[:-1]
+        found: list[Revision] = []
+        position = 0
+        while position < len(tokens):
+            commit, time_, author, message = tokens[position : position + 4]
+            position += 4
+            blobs: dict[str, str] = {}
+            while position < len(tokens) and tokens[position].lstrip("\n").startswith(":"):
+                new = tokens[position].split(" ")[3]
+                blobs[tokens[position + 1]] = "" if set(new) == {"0"} else new
+                position += 2
+            if commit in cut:
+                # its parents are not here, so it looks as if it had made all that there is
+                break
+            found.append(Revision(commit, int(time_), author, message, blobs))
+        return found
+
+    def _deepen(self, snapshot: Snapshot, depth: int) -> bool:
+        """Have so many commits of history here, their trees included; False for an empty remote."""
+        if snapshot.commit:
+            try:
+                self._fetch(f"--depth={depth}", "origin", f"+{snapshot.commit}:refs/keep/history")
+            except _GitFailed as failure:
+                raise self._unreachable(failure) from None
+        return bool(snapshot.commit)
 
     def diff(self, base: Snapshot, commit: str) -> str:
         """What `git diff` says of a commit that was made on this base."""
@@ -446,6 +536,41 @@ class _GitFailed(DbaasError):
             if found := [line for line in lines if telling.match(line)]:
                 return " ".join(telling.sub("", line) for line in found[:3])
         return next((line for line in reversed(lines) if line), "git failed without a word")
+
+
+def _own_folder() -> tuple[Path, int]:
+    """A new temporary folder, and the lock that says that its process lives: the kernel lets go of it with that."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "lock").exists():
+            return folder, lock
+        # another run took it for one that was left
+        os.close(lock)
+
+
+def _sweep(temporary: Path) -> None:
+    """Take away the folders of processes that were killed."""
+    for folder in temporary.glob(f"{_PREFIX}*"):
+        try:
+            if folder.stat().st_uid != os.getuid():
+                continue
+            lock = os.open(folder / "lock", os.O_RDWR)
+        except FileNotFoundError:
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _UNBORN:
+                    folder.rmdir()
+            continue
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
 
 
 def blob_id(data: bytes) -> str:

@@ -418,3 +418,119 @@ def test_blob_id_is_gits() -> None:
             blob_id(data)
             == subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
         )
+
+
+# --- history -------------------------------------------------------------------------------------------------------
+
+
+def test_history_is_read_no_further_than_it_is_asked_for(there: GitRemote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DEPTHS", (2, 4, 0x7FFFFFFF))
+    with there.open() as repository:
+        made = [write(repository, f"commit {n}\n\nTrailer: {n}", **{"a": str(n), f"other{n}": "x"}) for n in range(3)]
+        made += [write(repository, f"unrelated {n}", b=str(n)) for n in range(3)]
+        made += [write(repository, "gone", a=None), write(repository, "back", a="new")]
+    with there.open() as repository:
+        snapshot = repository.fetch()
+        there.requests.clear()
+        history = repository.history(snapshot, ["a"])
+        first = next(history)
+        assert (first.commit, first.author, first.message) == (made[-1], "somebody", "back")
+        assert dict(first.blobs) == {"a": blob_id(b"new")}
+        assert abs(first.time - int(there.git("log", "-1", "--format=%ct", "main"))) == 0
+        fetches = len([request for request in there.requests if request.startswith("POST")])
+        rest = list(history)
+        assert len([request for request in there.requests if request.startswith("POST")]) > fetches
+        assert [item.message.split("\n")[0] for item in rest] == ["gone", "commit 2", "commit 1", "commit 0"]
+        assert [item.commit for item in rest[1:]] == made[2::-1]
+        assert dict(rest[0].blobs) == {"a": ""}
+        assert rest[1].message == "commit 2\n\nTrailer: 2"
+        # what a commit did beside it is not told, and no content has come
+        assert dict(rest[1].blobs) == {"a": blob_id(b"2")}
+        assert repository._git("cat-file", "--batch-all-objects", "--batch-check=%(objecttype)").count(b"blob") == 0
+        assert repository.file(made[1], "a") == b"1"
+        assert repository.file(made[6], "a") is None
+        assert list(repository.history(snapshot, ["never"])) == []
+        # several files are told together
+        assert dict(next(iter(repository.history(snapshot, ["b", "other2"]))).blobs) == {"b": blob_id(b"2")}
+        both = list(repository.history(snapshot, ["a", "other2"]))
+        assert dict(both[2].blobs) == {"a": blob_id(b"2"), "other2": blob_id(b"x")}
+
+
+def test_commits_and_messages_are_found_in_the_whole_history(there: GitRemote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DEPTHS", (1, 3, 0x7FFFFFFF))
+    with there.open() as repository:
+        made = [write(repository, f"commit {n} (id-{n})", a=str(n)) for n in range(5)]
+    there.git("update-ref", "refs/heads/other", made[0])
+    there.git("update-ref", "refs/heads/main", made[3])
+    with there.open() as repository:
+        snapshot = repository.fetch()
+        assert repository.commits(snapshot, made[1][:12]) == [made[1]]
+        assert repository.commits(snapshot, made[4]) == []
+        assert set(repository.commits(snapshot, "")) == {made[3]}
+        assert repository.messages(snapshot, "(id-1)") == ["commit 1 (id-1)"]
+        assert repository.messages(snapshot, "id-4") == []
+        # another commit on top of a deepened history
+        assert write(repository, a="on top") == repository.head()
+
+
+def test_a_merged_branch_is_the_one_commit_that_merged_it(there: GitRemote, tmp_path: Path) -> None:
+    with there.open() as repository:
+        write(repository, "first", a="1")
+    work = tmp_path / "work"
+
+    def git(*arguments: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=p", "-c", "user.email=p@x", "-C", str(work), *arguments],
+            check=True,
+            capture_output=True,
+        )
+
+    subprocess.run(["git", "clone", "--quiet", str(there.repository), str(work)], check=True)
+    git("checkout", "-b", "proposal")
+    for number in range(2):
+        (work / "a").write_text(f"proposed {number}")
+        git("commit", "--all", "--message", f"proposal {number}")
+    git("checkout", "main")
+    git("merge", "--no-ff", "--message", "Merge it", "proposal")
+    git("push", "origin", "main")
+    with there.open() as repository:
+        found = list(repository.history(repository.fetch(), ["a"]))
+        assert [item.message.strip() for item in found] == ["Merge it", "first"]
+        assert dict(found[0].blobs) == {"a": blob_id(b"proposed 1")}
+
+
+def test_an_empty_remote_has_no_history(there: GitRemote) -> None:
+    with there.open() as repository:
+        nothing = repository.fetch()
+        assert (list(repository.history(nothing, ["a"])), repository.commits(nothing, "a")) == ([], [])
+
+
+def test_history_that_does_not_come(there: GitRemote) -> None:
+    with there.open() as repository:
+        write(repository, a="1")
+        snapshot = repository.fetch()
+        there.repository.rename(there.repository.with_name("away"))
+        assert refusal(lambda: list(repository.history(snapshot, ["a"]))).code == "git-unreachable"
+        there.repository.with_name("away").rename(there.repository)
+
+
+# --- what killed runs leave ------------------------------------------------------------------------------------------
+
+
+def test_folders_that_nobody_holds_are_taken_away(there: GitRemote, temporary: Path) -> None:
+    unborn, young, foreign = (temporary / f"dbaas-git-{name}" for name in ("unborn", "young", "foreign"))
+    dead = temporary / "dbaas-git-dead"
+    for folder in (unborn, young, dead, temporary / "other"):
+        folder.mkdir()
+    foreign.write_text("a file")
+    (dead / "lock").touch()
+    (dead / "dbaas.git").mkdir()
+    os.utime(unborn, (1, 1))
+    with there.open() as one:
+        left = {path.name for path in temporary.iterdir()}
+        assert left == {"dbaas-git-young", "dbaas-git-foreign", "other", one._folder.parent.name}
+        with there.open():
+            assert one._folder.exists()
+    for folder in (young, temporary / "other"):
+        folder.rmdir()
+    foreign.unlink()
