@@ -61,13 +61,13 @@ def service_claim() -> Spec:
             "tenant": _text(required=True),
             "name": _text(required=True),
             "project": _text(),
+            "merge": {"type": "bool", "default": False},
             **fields,
             **_claim_state(),
             **connections(),
             **_delivery(),
             **_waiting(),
         },
-        "required_if": [("state", "present", ["region"]), ("state", "rendered", ["region"])],
     }
 
 
@@ -104,6 +104,21 @@ def service_claim_info() -> Spec:
 def service_claim_explanation_info() -> Spec:
     """Of module service_claim_explanation_info."""
     return service_claim_info()
+
+
+def service_claim_rollback() -> Spec:
+    """Of module service_claim_rollback."""
+    return {
+        "argument_spec": {
+            "tenant": _text(required=True),
+            "name": _text(required=True),
+            "to": _text(default="previous"),
+            "operation": _text(),
+            **connections(),
+            **_delivery(),
+            **_waiting(),
+        }
+    }
 
 
 def service_claim_wait() -> Spec:

@@ -23,6 +23,14 @@ options:
   project:
     description: Project of the tenant that the service belongs to.
     type: str
+  merge:
+    description:
+      - Whether what is not given stays as the service's claim has it; the service must exist then. Else a claim is what is given, and
+        defaults for the rest.
+      - Mappings are merged field by field. Lists are taken as they are given, but for the regions, which are added to those that the
+        service has, since none can be left.
+    type: bool
+    default: false
   state:
     description:
       - V(present) commits the claim and what is rendered from it.
@@ -75,6 +83,14 @@ EXAMPLES = r"""
       allowed_cidrs: [10.0.0.0/8]
     wait: true
 
+- name: Give the nodes of a service more memory, and leave all else as it is
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: orders
+    merge: true
+    resources:
+      node: {memory: 32Gi}
+
 - name: See what a service would be made of, with nothing running
   dbaas.platform.service_claim:
     tenant: acme
@@ -120,7 +136,28 @@ operations:
   returned: always
   type: list
   elements: dict
-  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+  contains:
+    id: {description: Id of the operation., type: str, returned: always}
+    tenant: {description: Tenant., type: str, returned: always}
+    name: {description: Name of the service., type: str, returned: always}
+    action: {description: "create, update or unchanged.", type: str, returned: always}
+    changed: {description: "Fields of the whole spec that differ.", type: list, elements: str, returned: always}
+    regions: {description: Regions of the service., type: list, elements: str, returned: always}
+    plan:
+      description: What the operation means; in check mode what it would mean.
+      type: dict
+      returned: always
+      contains:
+        restart: {description: "none, rolling or outage: the worst of all consequences.", type: str, returned: always}
+        seconds: {description: "Expected duration, an estimate without the time that moving data takes.", type: int, returned: always}
+        cost_monthly_usd: {description: "before, after and delta.", type: dict, returned: always}
+        irreversible: {description: What cannot be undone., type: list, elements: str, returned: always}
+        consequences:
+          description: "Each field that changes: field, restart, seconds, how, irreversible."
+          type: list
+          elements: dict
+          returned: always
+        text: {description: The same for people., type: list, elements: str, returned: always}
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

@@ -124,7 +124,28 @@ operations:
   returned: always
   type: list
   elements: dict
-  sample: [{action: create, changed: [], id: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a, name: orders, regions: [lagos], tenant: acme}]
+  contains:
+    id: {description: Id of the operation., type: str, returned: always}
+    tenant: {description: Tenant., type: str, returned: always}
+    name: {description: Name of the service., type: str, returned: always}
+    action: {description: "create, update or unchanged.", type: str, returned: always}
+    changed: {description: "Fields of the whole spec that differ.", type: list, elements: str, returned: always}
+    regions: {description: Regions of the service., type: list, elements: str, returned: always}
+    plan:
+      description: What the operation means; in check mode what it would mean.
+      type: dict
+      returned: always
+      contains:
+        restart: {description: "none, rolling or outage: the worst of all consequences.", type: str, returned: always}
+        seconds: {description: "Expected duration, an estimate without the time that moving data takes.", type: int, returned: always}
+        cost_monthly_usd: {description: "before, after and delta.", type: dict, returned: always}
+        irreversible: {description: What cannot be undone., type: list, elements: str, returned: always}
+        consequences:
+          description: "Each field that changes: field, restart, seconds, how, irreversible."
+          type: list
+          elements: dict
+          returned: always
+        text: {description: The same for people., type: list, elements: str, returned: always}
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

@@ -25,6 +25,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "Run gitops_repository with upgrade: true, or use the collection that wrote it.",
     ),
     "not-built": ("user", False, "This part of the platform is not built yet; the message names what takes its place."),
+    "rollback-refused": (
+        "user",
+        False,
+        "What is named cannot go back; roll back to something later, or change the other fields with merge: true.",
+    ),
     "option-invalid": ("user", False, "Correct the options named."),
     "dependency-missing": (
         "dependency",

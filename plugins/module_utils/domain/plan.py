@@ -14,6 +14,12 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
+    NOTHING,
+    Effects,
+    creation,
+    of_change,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, render
@@ -28,6 +34,7 @@ _WHOLE = {"serviceId", "engine", "plan", "version", "region", "storage", "replic
 #: the action of a copy that is being deleted
 ACTION = "delete"
 _DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
+_SUBJECTS = {"rollback": "Roll back", "cancel": "Cancel the last operation of"}
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
 
@@ -43,15 +50,25 @@ class Yaml:
 
 @dataclass(frozen=True)
 class Document:
-    """One document given, and where it comes from (for errors)."""
+    """One document given, and where it comes from (for errors).
+
+    merge: the service exists, and what is not given stays as its claim's file has it; action: what the operation is
+    called when it changes something; text: the bytes that the file gets when data is all that they say.
+    """
 
     source: str
     data: Json
+    merge: bool = False
+    action: str = ""
+    text: bytes = b""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What happens to one object: action is create, update or unchanged; changed names fields (`spec.storage.size`)."""
+    """What happens to one object: changed names fields (`spec.storage.size`), effects what that means.
+
+    action is create, update, rollback, cancel or unchanged.
+    """
 
     id: str
     tenant: str
@@ -59,6 +76,7 @@ class Operation:
     action: str
     changed: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+    effects: Effects = NOTHING
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,7 @@ def held_specs(files: Mapping[str, bytes], limited: Collection[str], yaml: Yaml)
     found: dict[str, dict[str, Json]] = {tenant_id: {} for tenant_id in limited}
     for path in held_paths(files, limited):
         tenant_id, _pop, name = paths.service_of(path) or ("", "", "")
-        if (copy := _copy(files[path], path, yaml)).get("kind") == CLAIM.kind:
+        if (copy := copy_in(files[path], path, yaml)).get("kind") == CLAIM.kind:
             found[tenant_id][name] = _whole(copy, path)
     return found
 
@@ -146,7 +164,7 @@ def plan_claims(
         if identity:
             seen[identity] = item.source or "the same input"
             labels[identity] = label
-        errors += _plan_one(plan, item.data, label, identity, files, admission, catalog, platform, request, yaml)
+        errors += _plan_one(plan, item, label, identity, files, admission, catalog, platform, request, yaml)
     beyond = _beyond_quotas(plan, labels, files, tenants or {}, yaml)
     if errors or beyond:
         raise InvalidFields("claim-invalid" if errors else "quota-exceeded", [*errors, *beyond])
@@ -178,7 +196,7 @@ def _beyond_quotas(
 
 def _plan_one(
     plan: ClaimsPlan,
-    data: Json,
+    item: Document,
     label: str,
     identity: tuple[str, str] | None,
     files: Mapping[str, bytes],
@@ -189,7 +207,8 @@ def _plan_one(
     yaml: Yaml,
 ) -> list[FieldError]:
     if identity is None:
-        return admission.admit(data, source=label)[1]
+        return admission.admit(item.data, source=label)[1]
+    data = item.data
     tenant_id, name = identity
     path = paths.claim(tenant_id, name)
     stands = files.get(path)
@@ -199,6 +218,10 @@ def _plan_one(
     if why := _taken(tenant_id, name, files, derived, going, platform, yaml):
         return [FieldError("metadata.name", name, why, source=label)]
     before = _running(derived, tenant_id, name, yaml)
+    if item.merge:
+        if not _spec(now):
+            return [FieldError("metadata.name", name, "the name of a service that exists, to be changed", source=label)]
+        data = merged(now, data)
     known_id = (before or {}).get("serviceId") or _spec(now).get("serviceId")
     made_id = str(uuid.uuid5(_IDS, f"{tenant_id}/{name}/{request.parent}"))
     with_id = data
@@ -211,13 +234,15 @@ def _plan_one(
     if claim is None or errors:
         return errors
     service_id = claim.spec["serviceId"]
-    content = stands if stands and _same(now, claim.given) else yaml.dump(claim.given).encode()
+    text = next((each for each in (stands, item.text) if each and _same(_first(each, path, yaml), claim.given)), b"")
+    content = text or yaml.dump(claim.given).encode()
     blob = yaml.blob_id(content)
     plan.claims.append(claim)
-    if not going and all(region in derived and _blob(derived[region]) == blob for region in claim.regions):
+    rendered = all(region in derived and claim_blob(derived[region]) == blob for region in claim.regions)
+    if rendered and content == stands and not going:
         plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
         return []
-    action = "update" if derived else "create"
+    action = (item.action or "update") if derived else "create"
     operation = str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{action}"))
     stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, request.requester, request.deadline)
     manifests = render(claim, catalog, platform, stamp)
@@ -226,7 +251,8 @@ def _plan_one(
         plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
         plan.manifests.setdefault(region, []).extend(objects)
     changed = tuple(_differences(before, claim.spec, "spec")) if before else ()
-    plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions)))
+    effects = of_change(before, claim.spec, changed, catalog) if before else creation(claim.spec, catalog)
+    plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions), effects))
     return []
 
 
@@ -257,6 +283,26 @@ def deleting(content: bytes) -> bool:
     return _DELETING.search(content[:4096]) is not None
 
 
+def merged(stands: Json, given: Json) -> Json:
+    """A claim's document with only these fields changed: mappings field by field, lists as they are given.
+
+    Regions are added to those that there are, since none can be left.
+    """
+    whole: Json = _merged(stands, given)
+    if added := given["spec"].get("replication", {}).get("regions"):
+        spec = _spec(stands)
+        replication = spec.get("replication")
+        has = replication.get("regions") if isinstance(replication, dict) else None
+        whole["spec"]["replication"]["regions"] = list(dict.fromkeys([*(has or [spec.get("region")]), *added]))
+    return whole
+
+
+def _merged(stands: Any, given: Any) -> Any:
+    if not isinstance(stands, dict) or not isinstance(given, dict):
+        return given
+    return {**stands, **{key: _merged(stands.get(key), value) for key, value in given.items()}}
+
+
 def derived_file(path: str, text: str) -> bytes:
     """A derived file out of its documents as text, with a head that names the file to edit instead."""
     return f"# Derived from {path}: edit that file instead.\n{text}".encode()
@@ -266,7 +312,8 @@ def _same(stands: Json, given: Json) -> bool:
     return {part: stands.get(part) for part in given} == given
 
 
-def _blob(derived: bytes) -> str:
+def claim_blob(derived: bytes) -> str:
+    """The blob id of the claim's file that a derived file was rendered from, "" when it names none."""
     found = _BLOB.search(derived)
     return found[1].decode() if found else ""
 
@@ -289,11 +336,12 @@ def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml
     """
     for pop, content in derived.items():
         path = paths.service(tenant_id, pop, name)
-        return _whole(_copy(content, path, yaml), path)
+        return _whole(copy_in(content, path, yaml), path)
     return None
 
 
-def _copy(derived: bytes, path: str, yaml: Yaml) -> Json:
+def copy_in(derived: bytes, path: str, yaml: Yaml) -> Json:
+    """The copy of the claim that a derived file begins with, {} when it begins with something else."""
     # the rest of the file is long, and reading it is what a run that changes nothing would spend its time on
     return _first(b"\n---\n".join(derived.split(b"\n---\n", 2)[:2]), path, yaml)
 
@@ -318,7 +366,7 @@ def claims_message(operations: Iterable[Operation], request: Request) -> str:
     changed = [item for item in operations if item.action != "unchanged"]
     first = changed[0]
     subject = (
-        f"{first.action.capitalize()} service {first.tenant}/{first.name}"
+        f"{_SUBJECTS.get(first.action, first.action.capitalize())} service {first.tenant}/{first.name}"
         if len(changed) == 1
         else f"Change {len(changed)} services: {_counts(changed)}"
     )

@@ -207,6 +207,17 @@ def combine(home: str, answers: Mapping[str, Answer], operation: str = "") -> Js
     }
 
 
+def runs(answers: Mapping[str, Answer], operation: str) -> bool:
+    """Whether this operation, the newest that was committed, is still on its way in a region that answers."""
+    for answer in answers.values():
+        if isinstance(answer, Unreachable):
+            continue
+        last: Json = (answer or {}).get("status", {}).get("lastOperation", {})
+        if last.get("id") != operation or last.get("state") not in ("Succeeded", "Failed"):
+            return True
+    return False
+
+
 def _region_status(answer: Answer, operation: str) -> Json:
     if not isinstance(answer, dict):
         phase, message = ("Pending", "not synced yet") if answer is None else ("Unreachable", str(answer))

@@ -151,8 +151,8 @@ class SecretNeed:
 class Consequence:
     """What the change of one field means for a running service.
 
-    restart is none, rolling or outage; seconds is how long it takes, all nodes together; how: in place, by replacement,
-    …; irreversible says why it cannot be undone, "" where it can.
+    restart is none, rolling or outage; seconds is how long it takes, all nodes together, an estimate without the time
+    that data takes; how: in place, by replacement, …; irreversible says why it cannot be undone, "" where it can.
     """
 
     field: str
@@ -184,6 +184,8 @@ class Engine(Protocol):
     name: str
     #: what the operator reconciles, the database itself first
     kinds: tuple[Kind, ...]
+    #: seconds, an estimate: until one node more is made and has joined, without the time that its data takes
+    start_seconds: int
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe
     health: Mapping[str, str]
 
@@ -194,7 +196,10 @@ class Engine(Protocol):
         """What cannot change on a running service, given both admitted specs."""
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        """What each changed field does to a running service, given both admitted specs (only what is allowed)."""
+        """What each changed field does to a running service, given both admitted specs (only what is allowed).
+
+        Only what the engine knows better than domain/consequences.py, which has what surrounds every engine.
+        """
 
     def render(self, share: Share) -> list[Obj]:
         """The operator's objects, and what only this engine needs."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schedule
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity, schedule
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    GROUP,
     Alert,
     Backup,
     Connection,
@@ -32,6 +33,10 @@ TASK = Kind("scylla.scylladb.com", "v1alpha1", "ScyllaDBManagerTask", "scylladbm
 CLUSTER = Kind("scylla.scylladb.com", "v1", "ScyllaCluster", "scyllaclusters")
 #: a StatefulSet's revision label must fit 63 characters, and the hash takes 11 of them
 STATEFUL_SET_LENGTH = 52
+#: an estimate: a node drains, stops, starts and is up again
+_RESTART_SECONDS = 300
+#: labels that a service keeps all its life
+_OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 
 
 def racks(region: str, nodes: int, zones: Sequence[str], multi_az: bool) -> list[tuple[str, str, int]]:
@@ -48,6 +53,7 @@ class Scylla:
 
     name = "scylla"
     kinds: tuple[Kind, ...] = (CLUSTER, TASK)
+    start_seconds = 300
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}
@@ -105,7 +111,10 @@ return {status = "Progressing", message = "waiting for the operator"}
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
         for field in ("size", "class"):
             if old["storage"][field] != new["storage"][field]:
-                words = f"{old['storage'][field]}: ScyllaDB's operator cannot change storage in place"
+                words = (
+                    f"{old['storage'][field]}: ScyllaDB's operator cannot change storage in place; take a SKU of more"
+                    " nodes, or restore a backup into a new service"
+                )
                 yield FieldError(f"spec.storage.{field}", new["storage"][field], words, old["storage"][field])
         was, wanted = old["highAvailability"]["multiAZ"], new["highAvailability"]["multiAZ"]
         if was != wanted:
@@ -113,13 +122,37 @@ return {status = "Progressing", message = "waiting for the operator"}
             yield FieldError("spec.highAvailability.multiAZ", wanted, words, was)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        nodes = old["resources"]["node"]["replicas"] * len(old["replication"]["regions"])
+        was, wanted = old["resources"]["node"], new["resources"]["node"]
+        regions = old["replication"]["regions"]
+        rolling = _RESTART_SECONDS * was["replicas"] * len(regions)
         for field in ("cpu", "memory"):
-            if old["resources"]["node"][field] != new["resources"]["node"][field]:
-                yield Consequence(f"spec.resources.node.{field}", "rolling", 300 * nodes, "in place, a node at a time")
+            if was[field] != wanted[field]:
+                yield Consequence(f"spec.resources.node.{field}", "rolling", rolling, "in place, a node at a time")
         if old["version"] != new["version"]:
             words = "ScyllaDB never goes back to an older version"
-            yield Consequence("spec.version", "rolling", 300 * nodes, "in place, a node at a time", words)
+            yield Consequence("spec.version", "rolling", rolling, "in place, a node at a time", words)
+        more = wanted["replicas"] - was["replicas"]
+        if more:
+            how = (
+                f"{more} nodes more in each region join one by one and take their part of the data over"
+                if more > 0
+                else f"{-more} nodes of each region are decommissioned one by one: they hand their data on first"
+            )
+            seconds = self.start_seconds * abs(more) * len(regions)
+            yield Consequence("spec.resources.node.replicas", "none", seconds, how)
+        if added := [region for region in new["replication"]["regions"] if region not in regions]:
+            how = (
+                f"a datacenter of {wanted['replicas']} nodes joins the ring in {', '.join(added)}; then let keyspaces"
+                " replicate there (ALTER KEYSPACE) and run nodetool rebuild"
+            )
+            seconds = self.start_seconds * wanted["replicas"] * len(added)
+            words = "a region cannot be left"
+            yield Consequence("spec.replication.regions", "none", seconds, how, words)
+        elif regions != new["replication"]["regions"]:
+            yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+        if old["replication"]["factor"] != new["replication"]["factor"]:
+            how = "holds for keyspaces that are made from now on; those that exist keep theirs (ALTER KEYSPACE)"
+            yield Consequence("spec.replication.factor", "none", 0, how)
 
     def render(self, share: Share) -> list[Obj]:
         spec, node = share.spec, share.spec["resources"]["node"]
@@ -130,6 +163,11 @@ return {status = "Progressing", message = "waiting for the operator"}
             "version": spec["version"],
             "agentVersion": share.engine["agentVersion"],
             "automaticOrphanedNodeCleanup": True,
+            # Without these, pods inherit what stands on the cluster, and any new operation id restarts every node.
+            "podMetadata": {
+                "labels": {key: share.labels[key] for key in _OF_PODS},
+                "annotations": {f"{GROUP}/path": paths.claim(share.tenant, share.name)},
+            },
             "exposeOptions": {
                 "nodeService": {"type": "Headless"},
                 "broadcastOptions": {"nodes": {"type": "PodIP"}, "clients": {"type": "PodIP"}},

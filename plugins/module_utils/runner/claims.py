@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
@@ -28,6 +29,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner import base,
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
+#: the plan, the platform, and the files that it was made on
+Planned: TypeAlias = tuple[ClaimsPlan, Platform, dict[str, bytes]]
 
 
 def run_one(run: Run) -> Json:
@@ -35,7 +38,7 @@ def run_one(run: Run) -> Json:
     options = run.options
     spec = to_fields(schema.SPEC, options)
     document = claims.document(options["tenant"], options["name"], spec, options.get("project"))
-    result = _run(run, [Document("", document)])
+    result = _run(run, [Document("", document, merge=bool(options.get("merge")))])
     result["claim"] = next(iter(result.pop("claims")), None)
     return result
 
@@ -97,7 +100,7 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
         _check_scope(run, given)
     if state == "rendered":
         return _rendered(run, given)
-    result = _deliver(run, given)
+    result = send(run, lambda _repository, snapshot: change(run, snapshot, given))
     return _with_purged(run, given, result) if run.options.get("purge") and not result.get("failed") else result
 
 
@@ -169,11 +172,12 @@ def _labels(content: bytes, path: str) -> Json:
     return labels if isinstance(labels, dict) else {}
 
 
-def _deliver(run: Run, given: Sequence[Document]) -> Json:
+def send(run: Run, change: Callable[[GitRepository, Snapshot], Change[Planned]]) -> Json:
+    """Delivers what `change` plans on each head and waits, as the options say: the result of all that commit claims."""
     with base.repository(run) as repository:
         delivered = deliver(
             repository,
-            lambda snapshot: change(run, snapshot, given),
+            lambda snapshot: change(repository, snapshot),
             deadline=run.options.get("delivery_timeout") or 120,
             check=run.check,
             diff=run.diff,
@@ -205,9 +209,7 @@ def _deliver(run: Run, given: Sequence[Document]) -> Json:
     return result
 
 
-def change(
-    run: Run, snapshot: base.Tree, given: Sequence[Document]
-) -> Change[tuple[ClaimsPlan, Platform, dict[str, bytes]]]:
+def change(run: Run, snapshot: base.Tree, given: Sequence[Document]) -> Change[Planned]:
     """What these claims change in the repository; the plan, the platform and the files that were read come with it."""
     catalog, platform = base.kept(snapshot)
     request = base.request(run, snapshot.commit)
@@ -266,6 +268,7 @@ def _result(plan: ClaimsPlan, *, changed: bool) -> Json:
                 "action": item.action,
                 "changed": list(item.changed),
                 "regions": list(item.regions),
+                "plan": item.effects.data(),
             }
             for item in plan.operations
             if item.action != "unchanged" or len(plan.operations) == 1

@@ -20,6 +20,11 @@ Json = dict[str, Any]
 
 LOOSE = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=250)
 
+IMMUTABLE = (
+    "ScyllaDB's operator cannot change storage in place; take a SKU of more nodes, or restore a backup into a new"
+    " service"
+)
+
 
 def merged(spec: Json, change: Json) -> Json:
     result = dict(spec)
@@ -473,17 +478,17 @@ def test_upgrade_paths(running: str, wanted: str, allowed: str | None) -> None:
         (
             {"storage": {"size": "1Ti"}},
             "spec.storage.size",
-            "500Gi: ScyllaDB's operator cannot change storage in place",
+            f"500Gi: {IMMUTABLE}",
         ),
         (
             {"storage": {"size": "400Gi"}},
             "spec.storage.size",
-            "500Gi: ScyllaDB's operator cannot change storage in place",
+            f"500Gi: {IMMUTABLE}",
         ),
         (
             {"storage": {"class": "ceph-block"}},
             "spec.storage.class",
-            "fast-nvme: ScyllaDB's operator cannot change storage in place",
+            f"fast-nvme: {IMMUTABLE}",
         ),
         (
             {"highAvailability": {"multiAZ": False}},

@@ -135,7 +135,6 @@ def test_the_environment_names_the_repository(world: World, monkeypatch: pytest.
     ("arguments", "words"),
     [
         ({"tenant": "acme", "sku": "scy-ring-3"}, "missing required arguments: name"),
-        ({"tenant": "acme", "name": "orders"}, "state is present but all of the following are missing: region"),
         ({**ONE, "colour": "red"}, "Unsupported parameters .* colour"),
         ({**ONE, "state": "gone"}, "value of state must be one of: present, absent, rendered, got: gone"),
         ({**ONE, "wait_timeout": "soon"}, "wait_timeout"),

@@ -35,6 +35,14 @@ def test_one_claim_is_one_commit(world: World) -> None:
         "action": "create",
         "changed": [],
         "regions": ["lagos"],
+        "plan": {
+            "restart": "none",
+            "seconds": 960,
+            "cost_monthly_usd": {"before": None, "after": 900, "delta": 900},
+            "irreversible": [],
+            "consequences": [],
+            "text": ["restart: none; about 16 min", "cost: nothing -> $900 a month (+$900)"],
+        },
     }
     assert world.git("log", "-1", "--format=%B").splitlines() == [
         "Create service acme/orders",
@@ -93,6 +101,66 @@ def test_the_same_again_changes_nothing_and_another_size_is_an_update(world: Wor
     assert grown["operations"][0]["id"] != first["operations"][0]["id"]
     assert grown["claim"]["service_id"] == first["claim"]["service_id"]
     assert world.refused("service_claim", **ONE, **more, storage={"size": "100Gi"}).code == "claim-invalid"
+
+
+def test_merge_keeps_what_is_not_given(world: World) -> None:
+    given: dict[str, Any] = {
+        "networking": {"allowed_cidrs": ["10.0.0.0/8"]},
+        "backup": {"retention": "30d"},
+        "project": "web",
+    }
+    world.run("service_claim", **ONE, **given)
+    service: dict[str, Any] = {"tenant": "acme", "name": "orders", "merge": True}
+    head = world.head()
+    assert not world.run("service_claim", **service)["changed"]
+    grown = world.run(
+        "service_claim",
+        **service,
+        resources={"node": {"cpu": "8"}},
+        backup={"schedule": "0 */6 * * *"},
+        replication={"regions": ["johannesburg"]},
+    )
+    assert world.document("tenants/acme/claims/orders.yaml") == {
+        "apiVersion": "dbaas.example.com/v1alpha1",
+        "kind": "ServiceClaim",
+        "metadata": {
+            "name": "orders",
+            "namespace": "tenant-acme",
+            "labels": {"dbaas.example.com/project": "web"},
+        },
+        "spec": {
+            "serviceId": grown["claim"]["service_id"],
+            "sku": "scy-ring-3",
+            "region": "lagos",
+            "networking": {"allowedCIDRs": ["10.0.0.0/8"]},
+            "backup": {"retention": "30d", "schedule": "0 */6 * * *"},
+            "resources": {"node": {"cpu": "8"}},
+            "replication": {"regions": ["lagos", "johannesburg"]},
+        },
+    }
+    operation = grown["operations"][0]
+    changed = ["spec.backup.schedule", "spec.replication.regions", "spec.resources.node.cpu"]
+    assert sorted(operation["changed"]) == changed
+    assert {name: operation["plan"][name] for name in ("restart", "cost_monthly_usd", "irreversible")} == {
+        "restart": "rolling",
+        "cost_monthly_usd": {"before": 900, "after": 1800, "delta": 900},
+        "irreversible": ["spec.replication.regions: a region cannot be left"],
+    }
+    assert world.git("diff", "--name-only", head, world.head()).split() == [
+        "tenants/acme/claims/orders.yaml",
+        "tenants/acme/johannesburg/services/orders.yaml",
+        "tenants/acme/lagos/services/orders.yaml",
+    ]
+
+
+def test_merge_is_for_what_exists(world: World) -> None:
+    error = world.refused("service_claim", **ONE, merge=True)
+    assert isinstance(error, InvalidFields)
+    assert str(error.errors[0]) == (
+        "acme/orders: metadata.name: given 'orders', allowed: the name of a service that exists, to be changed"
+    )
+    missing = world.refused("service_claim", tenant="acme", name="orders", sku="scy-ring-3")
+    assert "spec.region: not given" in str(missing)
 
 
 @pytest.mark.parametrize("module", ["service_claim", "service_claims"])

@@ -23,6 +23,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
     gitops,
     info,
     reconcile,
+    rollback,
     tenants,
     validate,
 )
@@ -41,6 +42,7 @@ MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "service_claim": (specs.service_claim, claims.run_one),
     "service_claim_explanation_info": (specs.service_claim_explanation_info, explain.run),
     "service_claim_info": (specs.service_claim_info, info.run),
+    "service_claim_rollback": (specs.service_claim_rollback, rollback.run),
     "service_claim_wait": (specs.service_claim_wait, info.run_wait),
     "service_claims": (specs.service_claims, claims.run_many),
     "tenant": (specs.one_tenant, tenants.run_one),

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a change does to a running service, what it costs, how long it takes, what it cannot take back. Pure.
+
+What only an engine knows comes from `Engine.consequences`; what surrounds every engine stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
+
+Json = dict[str, Any]
+
+#: restart classes, the mildest first
+RESTARTS = ("none", "rolling", "outage")
+#: Until Argo CD has synced and an operator that restarts nothing is done.
+_SYNC_SECONDS = 60
+#: What every engine has around it: the field and all below it -> how it changes. None of these restarts a database.
+_AROUND = {
+    "metadata.labels": "labels alone",
+    "spec.serviceId": "the service gets its identity written down",
+    "spec.sku": "a name; what it brings is told field by field",
+    "spec.plan": "labels, price and SLA; what it brings is told field by field",
+    "spec.backup": "the schedule of the operator, from the next backup on",
+    "spec.observability": "monitors and rules beside the database",
+    "spec.networking.allowedCIDRs": "the network policy; connections that are open stay, new ones follow the new list",
+}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The plan of one operation, in words and figures.
+
+    restart: the worst of all consequences; seconds: expected duration; cost: USD a month, None where there is none (no
+    service yet) or where the catalog no longer knows it; irreversible: what cannot be undone, each with its field.
+    """
+
+    restart: str = "none"
+    seconds: int = 0
+    cost_before: int | None = None
+    cost_after: int | None = None
+    irreversible: tuple[str, ...] = ()
+    consequences: tuple[Consequence, ...] = ()
+
+    def data(self) -> Json:
+        """As results carry it."""
+        before, after = self.cost_before, self.cost_after
+        return {
+            "restart": self.restart,
+            "seconds": self.seconds,
+            "cost_monthly_usd": {"before": before, "after": after, "delta": (after or 0) - (before or 0)},
+            "irreversible": list(self.irreversible),
+            "consequences": [dict(vars(item)) for item in self.consequences],
+            "text": self.text(),
+        }
+
+    def text(self) -> list[str]:
+        """The same for people, a line each."""
+        if self == NOTHING:
+            return ["nothing changes"]
+        before = "nothing" if self.cost_before is None else f"${self.cost_before}"
+        delta = (self.cost_after or 0) - (self.cost_before or 0)
+        return [
+            f"restart: {self.restart}; about {_minutes(self.seconds)}",
+            f"cost: {before} -> ${self.cost_after} a month ({'+' if delta >= 0 else '-'}${abs(delta)})",
+            *(f"{item.field}: {item.restart}, {item.how}" for item in self.consequences),
+            *(f"cannot be undone: {item}" for item in self.irreversible),
+        ]
+
+
+NOTHING = Effects()
+
+
+def creation(after: Json, catalog: Catalog) -> Effects:
+    """The effects of a new service, given its whole spec."""
+    nodes = sum(role["replicas"] for role in after["resources"].values()) * len(after["replication"]["regions"])
+    seconds = _SYNC_SECONDS + ENGINES[after["engine"]].start_seconds * nodes
+    return Effects("none", seconds, None, price(after, catalog))
+
+
+def of_change(before: Json, after: Json, changed: Iterable[str], catalog: Catalog) -> Effects:
+    """The effects of a change between two admitted specs; changed names the fields that differ."""
+    found = consequences(before, after, changed)
+    restarts = [item.seconds for item in found if item.restart != "none"]
+    # what restarts nodes does so once for all fields; what else there is comes one after the other
+    seconds = max(restarts, default=0) + sum(item.seconds for item in found if item.restart == "none")
+    return Effects(
+        max((item.restart for item in found), key=RESTARTS.index, default="none"),
+        _SYNC_SECONDS + seconds,
+        price(before, catalog),
+        price(after, catalog),
+        tuple(f"{item.field}: {item.irreversible}" for item in found if item.irreversible),
+        tuple(found),
+    )
+
+
+def consequences(before: Json, after: Json, changed: Iterable[str]) -> list[Consequence]:
+    """One consequence or more for each field that is named: the engine's, else what holds for every engine."""
+    known = [*ENGINES[after["engine"]].consequences(before, after)]
+    told = {item.field for item in known}
+    rest = [field for field in changed if not any(_within(field, each) for each in told)]
+    return [*known, *(_around(field, before, after) for field in rest)]
+
+
+def price(spec: Json, catalog: Catalog) -> int | None:
+    """USD a month of an admitted spec; None when the catalog no longer knows its SKU or plan."""
+    sku = catalog.skus.get(spec.get("sku", ""))
+    if sku is None or spec["plan"] not in sku.data["price"]:
+        return None
+    return int(sku.data["price"][spec["plan"]] * len(spec["replication"]["regions"]))
+
+
+def _around(field: str, before: Json, after: Json) -> Consequence:
+    for place, how in _AROUND.items():
+        if _within(field, place):
+            return Consequence(field, "none", 0, how, _lost(field, before, after))
+    # whoever adds a field says what changing it does (a test looks); until then the worst is the honest answer
+    return Consequence(field, "outage", 0, "the engine does not say what this does")
+
+
+def _lost(field: str, before: Json, after: Json) -> str:
+    was, will = before["backup"], after["backup"]
+    if field == "spec.backup.retention" and quantity.seconds(will["retention"]) < quantity.seconds(was["retention"]):
+        return f"backups older than {will['retention']} are deleted"
+    return ""
+
+
+def _within(field: str, place: str) -> bool:
+    return field == place or field.startswith(f"{place}.")
+
+
+def _minutes(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{-(-seconds // 60)} min"
