@@ -234,8 +234,12 @@ def _plan_one(
     if claim is None or errors:
         return errors
     service_id = claim.spec["serviceId"]
-    text = next((each for each in (stands, item.text) if each and _same(_first(each, path, yaml), claim.given)), b"")
-    content = text or yaml.dump(claim.given).encode()
+    if stands and _same(now, claim.given):
+        content = stands
+    elif item.text and _same(_first(item.text, label, yaml), claim.given):
+        content = item.text
+    else:
+        content = yaml.dump(claim.given).encode()
     blob = yaml.blob_id(content)
     plan.claims.append(claim)
     rendered = all(region in derived and claim_blob(derived[region]) == blob for region in claim.regions)
