@@ -16,7 +16,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind, Obj
 
 from .metrics import Metrics
-from .watch import SERVICE, Key, Queue, Store, log, service_key
+from .watch import SERVICE, Key, Queue, Store, dated, log, service_key
 
 MANAGER = "dbaas-observer"
 MADE_BY_US = "dbaas.example.com/managed-by=observer"
@@ -49,7 +49,7 @@ class Claims:
         self.claims = Store(cluster, CLAIM, add, metrics)
         self.secrets = Store(cluster, SECRET, add, metrics, key=service_key, labels=MADE_BY_US)
         self.operators = [
-            Store(cluster, kind, add, metrics, key=service_key, labels=SERVICE) for kind in domain.kinds()
+            Store(cluster, kind, add, metrics, key=service_key, keep=dated, labels=SERVICE) for kind in domain.kinds()
         ]
         metrics.queue_depth.set_function(lambda: len(self.queue))
         metrics.count_claims(self._phases)

@@ -102,6 +102,21 @@ def slim(obj: Obj) -> Obj:
     return obj
 
 
+def dated(obj: Obj) -> Obj:
+    """The same of an operator's object, with what tells when its spec and its status were written last."""
+    entries = obj["metadata"].get("managedFields") or []
+    slim(obj)
+    obj["metadata"]["managedFields"] = [
+        {
+            "subresource": entry.get("subresource", ""),
+            "time": entry.get("time", ""),
+            "fieldsV1": {"f:spec": {}} if "f:spec" in (entry.get("fieldsV1") or {}) else {},
+        }
+        for entry in entries
+    ]
+    return obj
+
+
 class Store:
     """The objects of one kind as the cluster has them, by `key`; tells `changed` about each key that differs.
 

@@ -194,7 +194,7 @@ options:
     type: bool
   resources:
     description:
-      - "Nodes of each role of the engine (ScyllaDB: node); the SKU's when not given."
+      - "Nodes of each role of the engine, as the SKU names them; the SKU's when not given."
     type: dict
 """
 

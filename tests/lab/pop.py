@@ -241,12 +241,12 @@ class Pop:
         """What whoever installs a PoP puts there: CRDs, Argo CD's settings, the platform key, the operator's rights."""
         api = self.api()
         with ThreadPoolExecutor(8) as pool:
-            files = {**crds.files, **own.crds}
+            definitions = crds.documents | {name: path.read_bytes() for name, path in own.crds.items()}
             root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            applied = pool.map(lambda item: api.apply_text(f"{root}/{item[0]}", item[1].read_bytes()), files.items())
+            applied = pool.map(lambda item: api.apply_text(f"{root}/{item[0]}", item[1]), definitions.items())
             list(pool.map(api.apply, [_named("Namespace", name) for name in ("argocd", "dbaas-system")]))
             list(applied)
-            list(pool.map(api.wait_served, files))
+            list(pool.map(api.wait_served, definitions))
             list(pool.map(api.apply, [*self.objects(health), *stages(delay)]))
 
     def objects(self, health: Mapping[str, str]) -> list[Obj]:

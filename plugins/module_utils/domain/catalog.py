@@ -52,7 +52,10 @@ SCHEMA: Json = {
             )
         ),
         "regions": _by_name(
-            _fields({"title": _TEXT, "zones": _list(_NAME), "storageClasses": _list(_NAME), "backups": _TEXT})
+            _fields(
+                {"title": _TEXT, "zones": _list(_NAME), "storageClasses": _list(_NAME), "backups": _TEXT},
+                {"s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME})},
+            )
         ),
         "engines": _by_name(
             _fields(
@@ -61,14 +64,17 @@ SCHEMA: Json = {
                     "versions": _by_name(
                         _fields(
                             {"channel": {"enum": list(CHANNELS)}},
-                            {"default": {"type": "boolean"}, "upgradesTo": _list(_TEXT)},
+                            {"default": {"type": "boolean"}, "upgradesTo": _list(_TEXT), "build": _TEXT},
                         )
                     ),
                     "topologies": _by_name(_fields({"one": {}, "many": {}})),
                 },
                 {
                     "licence": _by_name(_TEXT),
-                    "operator": _fields(dict.fromkeys(("name", "namespace", "repoURL", "chart", "version"), _TEXT)),
+                    "operator": _fields(
+                        dict.fromkeys(("name", "namespace", "repoURL", "chart", "version"), _TEXT),
+                        {"values": _by_name({})},
+                    ),
                     "agentVersion": _TEXT,
                     "capabilities": _by_name({}),
                 },
@@ -84,7 +90,10 @@ SCHEMA: Json = {
                     "replicationFactor": _fields({"default": _COUNT, "allowed": _list(_COUNT)}),
                     "storage": _range(schema.SIZE),
                     "resources": _by_name(
-                        _fields({"replicas": _COUNT, "cpu": _range(schema.CPU), "memory": _range(schema.MEMORY)})
+                        _fields(
+                            {"replicas": _COUNT, "cpu": _range(schema.CPU), "memory": _range(schema.MEMORY)},
+                            {"perCopy": {"type": "boolean"}},
+                        )
                     ),
                 },
                 {"edition": _TEXT, "defaultFor": _list(_TEXT)},
@@ -104,6 +113,11 @@ class Sku:
     @property
     def engine(self) -> str:
         return str(self.data["engine"])
+
+    def nodes(self, role: str, factor: int) -> int:
+        """How many nodes of a role a region has: of one that is perCopy as many as copies of the data."""
+        limits: Json = self.data["resources"][role]
+        return factor if limits.get("perCopy") else int(limits["replicas"])
 
     @property
     def plans(self) -> list[str]:
@@ -142,7 +156,7 @@ class Catalog:
         return next(version for version, data in versions.items() if data.get("default"))
 
     def topology(self, engine: str, plan: str, regions: int) -> str | Json:
-        """single, stretched, one-way or active-active; or {refused: why}."""
+        """single, separate (not joined), stretched, one-way or active-active; or {refused: why}."""
         row: Json = self.engines[engine]["topologies"].get(plan, {})
         answer: str | Json = row.get(
             "one" if regions == 1 else "many", {"refused": f"{engine} has no {plan} plan for that"}

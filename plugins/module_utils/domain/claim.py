@@ -73,6 +73,11 @@ class Claim:
         return [home, *(region for region in self.spec["replication"]["regions"] if region != home)]
 
     @property
+    def joined(self) -> bool:
+        """Whether the nodes of the regions speak to each other."""
+        return self.topology not in ("single", "separate")
+
+    @property
     def project(self) -> str:
         return str(self.given["metadata"].get("labels", {}).get(PROJECT, "default"))
 
@@ -171,18 +176,22 @@ class Admission:
         errors += self._networks(spec)
         errors += self._backup(spec)
         if sku is None:
-            return None, [*errors, *self._wrong_anyhow(spec)]
+            return None, [*errors, *self._reach(spec), *self._wrong_anyhow(spec)]
         regions = spec["replication"]["regions"]
         topology = self._catalog.topology(sku.engine, spec["plan"], len(regions))
         if isinstance(topology, dict):
             errors.append(FieldError("spec.replication.regions", regions, topology["refused"]))
+        elif topology != "separate":
+            errors += self._reach(spec)
         self._fill_from_sku(spec, sku, before)
         warnings: list[str] = []
         errors += self._version(spec, before, warnings)
         errors += self._limits(spec, sku)
         engine = ENGINES[sku.engine]
         if spec["region"] in self._catalog.regions:
-            errors += engine.check(name, spec, self._catalog.regions)
+            told = {error.path for error in errors}
+            errors += [error for error in engine.check(name, spec, self._catalog.regions) if error.path not in told]
+            warnings += engine.warnings(spec)
         if before is not None:
             changes = [*engine.check_change(before, spec)]
             told = {error.path for error in changes}
@@ -256,7 +265,11 @@ class Admission:
             elif region not in own:
                 words = f"one of {', '.join(own)} (the tenant's regions)"
                 yield FieldError(path, region, words, nearest(region, own))
-        pops = [self._platform.pops[region] for region in regions if region in known]
+
+    def _reach(self, spec: Json) -> Iterator[FieldError]:
+        """What regions need whose nodes join."""
+        known = [region for region in self._platform.pops if region in self._catalog.regions]
+        pops = [self._platform.pops[region] for region in spec["replication"]["regions"] if region in known]
         if len(pops) > 1:
             domains = [pop.cluster_domain for pop in pops]
             for pop in pops:
@@ -283,7 +296,7 @@ class Admission:
         resources = spec.setdefault("resources", {})
         for role, limits in data["resources"].items():
             amounts = resources.setdefault(role, {})
-            amounts.setdefault("replicas", limits["replicas"])
+            amounts.setdefault("replicas", sku.nodes(role, spec["replication"]["factor"]))
             amounts.setdefault("cpu", limits["cpu"]["default"])
             amounts.setdefault("memory", limits["memory"]["default"])
 
@@ -327,15 +340,18 @@ class Admission:
                     f"spec.resources.{role}", amounts, "roles of this engine: " + ", ".join(data["resources"])
                 )
                 continue
-            if amounts["replicas"] != limits["replicas"]:
+            nodes = sku.nodes(role, spec["replication"]["factor"])
+            if amounts["replicas"] != nodes:
                 others = [
                     other.name
                     for other in self._catalog.skus.values()
                     if other.data["resources"].get(role, {}).get("replicas") == amounts["replicas"]
                 ]
                 hint = f"; {others[0]} has {amounts['replicas']}" if others else ""
-                words = f"{limits['replicas']} (of SKU {sku.name}){hint}"
-                yield FieldError(f"spec.resources.{role}.replicas", amounts["replicas"], words, limits["replicas"])
+                words = f"{nodes} (of SKU {sku.name}){hint}"
+                if limits.get("perCopy"):
+                    words = f"{nodes}, as many as copies of the data"
+                yield FieldError(f"spec.resources.{role}.replicas", amounts["replicas"], words, nodes)
             yield from _range(f"spec.resources.{role}.cpu", amounts["cpu"], limits["cpu"], quantity.cpu)
             yield from _range(f"spec.resources.{role}.memory", amounts["memory"], limits["memory"], quantity.size)
 

@@ -32,7 +32,6 @@ Json = dict[str, Any]
 
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
 RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
 
@@ -42,7 +41,8 @@ MONITORING_NAMESPACE = "monitoring"
 
 def kinds() -> tuple[Kind, ...]:
     """Every kind that render can make: what a tenant's Argo CD project allows."""
-    return (CLAIM, CONFIG_MAP, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, RULE, *operator_kinds())
+    plain = dict.fromkeys(kind for engine in ENGINES.values() for kind in engine.plain)
+    return (CLAIM, *plain, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, RULE, *operator_kinds())
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,11 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
         spec=claim.spec,
         zones={each: tuple(catalog.regions[each]["zones"]) for each in claim.regions},
         domains={each: platform.pops[each].cluster_domain for each in claim.regions},
-        peers=tuple(cidr for each in claim.regions if each != region for cidr in platform.pops[each].pod_cidrs),
+        peers=tuple(
+            cidr for each in claim.regions if each != region and claim.joined for cidr in platform.pops[each].pod_cidrs
+        ),
         backups=template.replace("{tenant}", claim.tenant),
+        s3=catalog.regions[region].get("s3", {}),
         engine=catalog.engines[claim.spec["engine"]],
         labels={f"{GROUP}/{name}": value for name, value in labels.items()},
         # the operation on every object: a status counts only when the operator's object is of the copy's operation
@@ -144,11 +147,10 @@ def _network_policy(share: Share, around: Surroundings) -> Json:
 
     own = {"podSelector": {"matchLabels": dict(around.pods)}}
     clients = [{"podSelector": {}}, *blocks(tuple(share.spec["networking"]["allowedCIDRs"]))]
-    return {
-        "apiVersion": NETWORK_POLICY.api_version,
-        "kind": NETWORK_POLICY.kind,
-        "metadata": share.metadata(share.name),
-        "spec": {
+    return share.make(
+        NETWORK_POLICY,
+        share.name,
+        spec={
             "podSelector": {"matchLabels": dict(around.pods)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
@@ -160,16 +162,12 @@ def _network_policy(share: Share, around: Surroundings) -> Json:
             # object storage and the other regions lie outside; what comes in is what a database must guard
             "egress": [{}],
         },
-    }
+    )
 
 
 def _disruption_budget(share: Share, around: Surroundings) -> Json:
-    return {
-        "apiVersion": DISRUPTION_BUDGET.api_version,
-        "kind": DISRUPTION_BUDGET.kind,
-        "metadata": share.metadata(share.name),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(around.pods)}},
-    }
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(around.pods)}}
+    return share.make(DISRUPTION_BUDGET, share.name, spec=spec)
 
 
 def _monitoring_metadata(share: Share) -> Json:
@@ -178,7 +176,9 @@ def _monitoring_metadata(share: Share) -> Json:
 
 
 def _service_monitor(share: Share, around: Surroundings) -> Json:
-    interval = share.spec["observability"]["metrics"]["scrapeInterval"]
+    how = {"interval": share.spec["observability"]["metrics"]["scrapeInterval"]}
+    if around.metrics_path:
+        how["path"] = around.metrics_path
     return {
         "apiVersion": SERVICE_MONITOR.api_version,
         "kind": SERVICE_MONITOR.kind,
@@ -186,7 +186,7 @@ def _service_monitor(share: Share, around: Surroundings) -> Json:
         "spec": {
             "selector": {"matchLabels": dict(around.metrics_services)},
             "targetLabels": list(around.target_labels),
-            "endpoints": [{"port": port, "interval": interval} for port in around.metrics_endpoints],
+            "endpoints": [{"port": port, **how} for port in around.metrics_endpoints],
         },
     }
 

@@ -136,6 +136,7 @@ def _operator(engine: str, pop: Pop, operator: Json) -> Json:
                 "repoURL": operator["repoURL"],
                 "chart": operator["chart"],
                 "targetRevision": operator["version"],
+                **({"helm": {"valuesObject": operator["values"]}} if "values" in operator else {}),
             },
             "destination": {"name": pop.destination, "namespace": operator["namespace"]},
             "syncPolicy": sync_policy(prune=False, options=["CreateNamespace=true"]),

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, VERSION
 
 Json = dict[str, Any]
 
-ENGINES = ("yugabyte", "vitess", "scylla", "dragonfly", "aerospike", "mongodb")
+#: the platform's six, built or not, and whatever else is built
+ENGINES = tuple(dict.fromkeys(("yugabyte", "vitess", "scylla", "dragonfly", "aerospike", "mongodb", *engines.ENGINES)))
 PLANS = ("shared", "dedicated", "clustered", "global")
 PHASES = ("Pending", "Provisioning", "Active", "Updating", "Degraded", "Failed", "Deleting")
 
@@ -164,7 +166,7 @@ SPEC: Json = _object(
         ),
         "resources": {
             "type": "object",
-            "description": "Nodes of each role of the engine (ScyllaDB: node); the SKU's when not given.",
+            "description": "Nodes of each role of the engine, as the SKU names them; the SKU's when not given.",
             "maxProperties": 8,
             "additionalProperties": _object(
                 "Nodes of one role.",
@@ -218,6 +220,8 @@ STATUS: Json = _object(
     {
         "phase": {"type": "string", "enum": list(PHASES)},
         "observedGeneration": {"type": "integer", "format": "int64"},
+        # of an operator's object that has no observedGeneration of its own: the one that was Active last
+        "operatorGeneration": {"type": "integer", "format": "int64"},
         "connectionString": _WORD,
         "connection": {
             "type": "object",

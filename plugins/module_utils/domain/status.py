@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
@@ -17,6 +18,8 @@ Json = dict[str, Any]
 REGION = f"{GROUP}/region"
 #: what the observer derives Secrets from; whoever bootstraps a PoP puts it there
 PLATFORM_KEY = "dbaas-system/platform-key"
+#: (status, reason, message) of a condition
+Said: TypeAlias = tuple[str, str, str]
 
 
 def annotation(item: Json, name: str, default: str = "") -> str:
@@ -40,6 +43,9 @@ def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], no
     # an operator's object of an earlier operation says nothing of this one
     current = [item for item in objects if annotation(item, "operation") == operation]
     seen = engine.observe(spec, current) if engine and current else None
+    settled = before.get("operatorGeneration", 0)
+    if seen and not seen.answered and seen.generation != settled:
+        seen = replace(seen, current=False)
     was = {item["type"]: item for item in before.get("conditions", [])}
     provisioned = was.get("Provisioned", {}).get("status") == "True"
     last = before.get("lastOperation", {})
@@ -52,9 +58,11 @@ def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], no
     wanted_conditions = [
         ("Ready", "True" if phase == "Active" else "False", phase, message),
         ("Provisioned", "True" if provisioned else "False", "FirstActive" if provisioned else phase, ""),
-        ("BackupConfigured", *(seen.backup if seen else ("Unknown", "NotReported", ""))),
+        ("BackupConfigured", *_backup(spec, seen)),
         ("CredentialsReady", *(("False", "SecretsMissing", missing) if missing else ("True", "SecretsExist", ""))),
     ]
+    if replicating := _replicating(was, seen):
+        wanted_conditions.append(("Replicating", *replicating))
     warnings = json.loads(annotation(copy, "warnings", "[]"))
     if warnings:
         wanted_conditions.append(("Warning", "True", "Admitted", "; ".join(warnings)))
@@ -65,9 +73,25 @@ def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], no
         "conditions": [_condition(was.get(item[0], {}), item, generation, now) for item in wanted_conditions],
         "lastOperation": _operation(copy, last, phase, seen, message, now),
     }
+    # until the next change of the operator's object what it says is up to date, whether it writes again or not
+    if settled := seen.generation if seen and phase == "Active" else settled:
+        status["operatorGeneration"] = settled
     if provisioned and engine:
         status |= _connection(copy, engine)
     return status
+
+
+def _backup(spec: Json, seen: Observation | None) -> Said:
+    if not spec.get("backup", {}).get("enabled", True):
+        return "False", "Disabled", "The claim asks for no backups."
+    return seen.backup if seen else ("Unknown", "NotReported", "")
+
+
+def _replicating(was: Json, seen: Observation | None) -> Said | None:
+    if seen:
+        return seen.replicating
+    before = was.get("Replicating")
+    return (before["status"], before["reason"], before["message"]) if before else None
 
 
 def _phase(

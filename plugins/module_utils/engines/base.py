@@ -45,6 +45,8 @@ DEFINITION = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SERVICE = Kind("", "v1", "Service", "services")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Share:
     """What one region gets of a claim: all that an engine needs to render it.
 
     spec is the whole admitted spec; zones and domains map each region of the service, home first, to its zones and its
-    cluster domain; peers are the pod networks of the other regions; labels and annotations go on every object.
+    cluster domain; peers are the pod networks of the other regions whose nodes join; backups is where they go, s3 how
+    the region's object storage is reached (both of the catalog); labels and annotations go on every object.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Share:
     domains: dict[str, str]
     peers: tuple[str, ...]
     backups: str
+    s3: Obj
     engine: Obj
     labels: dict[str, str]
     annotations: dict[str, str]
@@ -79,6 +83,10 @@ class Share:
             "labels": dict(self.labels),
             "annotations": {**self.annotations, **annotations},
         }
+
+    def make(self, kind: Kind, name: str, **content: Obj) -> Obj:
+        """An object of the service, with all that each of them bears."""
+        return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": self.metadata(name), **content}
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,8 @@ class Surroundings:
     volumes: str
     alerts: tuple[Alert, ...]
     disruption_budget: bool
+    #: Prometheus' own when empty
+    metrics_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,9 @@ class Connection:
 class Observation:
     """What the operator's objects say. current: the operator has seen the newest spec and is done with it.
 
-    backup is (status, reason, message) of the condition BackupConfigured.
+    backup is (status, reason, message) of the condition BackupConfigured, which counts where the claim asks for
+    backups; replicating the same of the condition Replicating, None where there is nothing to say. Of an operator that
+    keeps no observedGeneration, generation is its object's, and answered whether it wrote a status since that changed.
     """
 
     ready: int
@@ -136,6 +148,9 @@ class Observation:
     terminal: bool = False
     message: str = ""
     backup: tuple[str, str, str] = ("Unknown", "NotReported", "")
+    replicating: tuple[str, str, str] | None = None
+    generation: int = 0
+    answered: bool = True
 
 
 @dataclass(frozen=True)
@@ -186,11 +201,16 @@ class Engine(Protocol):
     kinds: tuple[Kind, ...]
     #: seconds, an estimate: until one node more is made and has joined, without the time that its data takes
     start_seconds: int
+    #: what render makes beside these, of Kubernetes' own kinds
+    plain: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe
     health: Mapping[str, str]
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         """What the operator would refuse although its CRD accepts it; regions is that section of the catalog."""
+
+    def warnings(self, spec: Obj) -> Iterator[str]:
+        """What the claim asks for and will not get, though it is no reason to refuse it."""
 
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
         """What cannot change on a running service, given both admitted specs."""

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity, schedule
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    CONFIG_MAP,
     GROUP,
     Alert,
     Backup,
@@ -37,11 +39,13 @@ STATEFUL_SET_LENGTH = 52
 _RESTART_SECONDS = 300
 #: labels that a service keeps all its life
 _OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
+AGENT = {"cpu": "100m", "memory": "256Mi"}
 
 
-def racks(region: str, nodes: int, zones: Sequence[str], multi_az: bool) -> list[tuple[str, str, int]]:
+def racks(region: str, zones: Sequence[str], spec: Obj) -> list[tuple[str, str, int]]:
     """(rack, zone, nodes) of a datacenter, as even as can be; a rack is named after its zone, without the region."""
-    used = zones[:nodes] if multi_az else zones[:1]
+    nodes = spec["resources"]["node"]["replicas"]
+    used = shared.zones(zones, nodes, spec)
     each, more = divmod(nodes, len(used))
     return [
         (zone.removeprefix(f"{region}-"), zone, each + (1 if index < more else 0)) for index, zone in enumerate(used)
@@ -53,6 +57,7 @@ class Scylla:
 
     name = "scylla"
     kinds: tuple[Kind, ...] = (CLUSTER, TASK)
+    plain: tuple[Kind, ...] = (CONFIG_MAP,)
     start_seconds = 300
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
@@ -74,7 +79,7 @@ return {status = "Progressing", message = "waiting for the operator"}
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         node, availability, tls = spec["resources"]["node"], spec["highAvailability"], spec["networking"]["tls"]
         rings = {
-            region: racks(region, node["replicas"], regions[region]["zones"], availability["multiAZ"])
+            region: racks(region, regions[region]["zones"], spec)
             for region in spec["replication"]["regions"]
             if region in regions
         }
@@ -88,17 +93,11 @@ return {status = "Progressing", message = "waiting for the operator"}
         if availability["multiAZ"] and factor > zones:
             words = f"at most {zones}, the zones of each region: a zone holds one copy"
             yield FieldError("spec.replication.factor", factor, words, zones)
-        if factor > node["replicas"]:
-            words = f"at most {node['replicas']}, the nodes of each region"
-            yield FieldError("spec.replication.factor", factor, words, node["replicas"])
+        yield from shared.enough_nodes(spec, "node")
         if quantity.cpu(node["cpu"]) % 1000:
             yield FieldError("spec.resources.node.cpu", node["cpu"], "whole cores: a node has CPUs of its own")
-        if not availability["enabled"]:
-            words = "true: a ring always survives the loss of a node"
-            yield FieldError("spec.highAvailability.enabled", False, words, True)
-        if not tls["enabled"]:
-            words = "true: clients prove who they are by certificate"
-            yield FieldError("spec.networking.tls.enabled", False, words, True)
+        survives, proves = "a ring always survives the loss of a node", "clients prove who they are by certificate"
+        yield from shared.always_on(spec, survives, proves)
         if "certificate" in tls:
             words = "nothing: the operator makes the certificates itself"
             yield FieldError("spec.networking.tls.certificate", tls["certificate"], words)
@@ -108,48 +107,29 @@ return {status = "Progressing", message = "waiting for the operator"}
             words = "a bucket without a path (ScyllaDB Manager keeps no prefix)"
             yield FieldError("spec.backup.destination", destination, words, f"s3://{bucket}")
 
+    def warnings(self, spec: Obj) -> Iterator[str]:  # noqa: ARG002
+        yield from ()
+
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
         for field in ("size", "class"):
-            if old["storage"][field] != new["storage"][field]:
-                words = (
-                    f"{old['storage'][field]}: ScyllaDB's operator cannot change storage in place; take a SKU of more"
-                    " nodes, or restore a backup into a new service"
-                )
-                yield FieldError(f"spec.storage.{field}", new["storage"][field], words, old["storage"][field])
-        was, wanted = old["highAvailability"]["multiAZ"], new["highAvailability"]["multiAZ"]
-        if was != wanted:
-            words = f"{str(was).lower()}: racks cannot move between zones"
-            yield FieldError("spec.highAvailability.multiAZ", wanted, words, was)
+            words = (
+                "ScyllaDB's operator cannot change storage in place; take a SKU of more nodes, or restore a backup into"
+                " a new service"
+            )
+            yield from shared.fixed(f"spec.storage.{field}", old["storage"][field], new["storage"][field], words)
+        was, wanted = (each["highAvailability"]["multiAZ"] for each in (old, new))
+        yield from shared.fixed("spec.highAvailability.multiAZ", was, wanted, "racks cannot move between zones")
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        was, wanted = old["resources"]["node"], new["resources"]["node"]
-        regions = old["replication"]["regions"]
-        rolling = _RESTART_SECONDS * was["replicas"] * len(regions)
-        for field in ("cpu", "memory"):
-            if was[field] != wanted[field]:
-                yield Consequence(f"spec.resources.node.{field}", "rolling", rolling, "in place, a node at a time")
-        if old["version"] != new["version"]:
-            words = "ScyllaDB never goes back to an older version"
-            yield Consequence("spec.version", "rolling", rolling, "in place, a node at a time", words)
-        more = wanted["replicas"] - was["replicas"]
-        if more:
-            how = (
-                f"{more} nodes more in each region join one by one and take their part of the data over"
-                if more > 0
-                else f"{-more} nodes of each region are decommissioned one by one: they hand their data on first"
-            )
-            seconds = self.start_seconds * abs(more) * len(regions)
-            yield Consequence("spec.resources.node.replicas", "none", seconds, how)
-        if added := [region for region in new["replication"]["regions"] if region not in regions]:
-            how = (
-                f"a datacenter of {wanted['replicas']} nodes joins the ring in {', '.join(added)}; then let keyspaces"
-                " replicate there (ALTER KEYSPACE) and run nodetool rebuild"
-            )
-            seconds = self.start_seconds * wanted["replicas"] * len(added)
-            words = "a region cannot be left"
-            yield Consequence("spec.replication.regions", "none", seconds, how, words)
-        elif regions != new["replication"]["regions"]:
-            yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+        yield from shared.rolling(old, new, _RESTART_SECONDS, "ScyllaDB never goes back to an older version")
+        joined = "join one by one and take their part of the data over"
+        left = "are decommissioned one by one: they hand their data on first"
+        yield from shared.scaling(old, new, self.start_seconds, joined, left)
+        how = (
+            f"a datacenter of {new['resources']['node']['replicas']} nodes joins the ring in {{}}; then let keyspaces"
+            " replicate there (ALTER KEYSPACE) and run nodetool rebuild"
+        )
+        yield from shared.more_regions(old, new, self.start_seconds, how)
         if old["replication"]["factor"] != new["replication"]["factor"]:
             how = "holds for keyspaces that are made from now on; those that exist keep theirs (ALTER KEYSPACE)"
             yield Consequence("spec.replication.factor", "none", 0, how)
@@ -157,8 +137,6 @@ return {status = "Progressing", message = "waiting for the operator"}
     def render(self, share: Share) -> list[Obj]:
         spec, node = share.spec, share.spec["resources"]["node"]
         config = f"{share.name}-config"
-        amounts = {"cpu": node["cpu"], "memory": node["memory"]}
-        agent = {"cpu": "100m", "memory": "256Mi"}
         cluster: Obj = {
             "version": spec["version"],
             "agentVersion": share.engine["agentVersion"],
@@ -180,8 +158,8 @@ return {status = "Progressing", message = "waiting for the operator"}
                         "members": members,
                         "storage": {"capacity": spec["storage"]["size"], "storageClassName": spec["storage"]["class"]},
                         # equal requests and limits: only then does a node get CPUs of its own
-                        "resources": {"requests": amounts, "limits": amounts},
-                        "agentResources": {"requests": agent, "limits": agent},
+                        "resources": shared.amounts(node),
+                        "agentResources": shared.amounts(AGENT),
                         "scyllaConfig": config,
                         "scyllaAgentConfig": _agent_config(share.name),
                         "placement": _placement(share.name, zone),
@@ -199,26 +177,16 @@ return {status = "Progressing", message = "waiting for the operator"}
             cluster["repairs"] = [{"name": "weekly", "cron": "0 4 * * 6"}]
         settings = "authenticator: PasswordAuthenticator\nauthorizer: CassandraAuthorizer\n"
         return [
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": share.metadata(config),
-                "data": {"scylla.yaml": settings},
-            },
-            {
-                "apiVersion": CLUSTER.api_version,
-                "kind": CLUSTER.kind,
-                "metadata": share.metadata(share.name),
-                "spec": cluster,
-            },
+            share.make(CONFIG_MAP, config, data={"scylla.yaml": settings}),
+            share.make(CLUSTER, share.name, spec=cluster),
         ]
 
     def surroundings(self, share: Share) -> Surroundings:
-        where = f'namespace="{share.namespace}",scylla_cluster="{share.name}"'
+        where = shared.selector(share, "scylla_cluster")
         nodes = share.spec["resources"]["node"]["replicas"]
         names = "|".join(rack for rack, *_rest in self._racks(share, share.region))
         # each node answers at two endpoints, its own and its agent's
-        up = f'count(up{{{where},endpoint="prometheus"}} == 1) or vector(0)'
+        up = shared.up(share, "scylla_cluster", "prometheus")
         return Surroundings(
             pods={"scylla/cluster": share.name},
             client_ports=(9142, 19142),
@@ -236,7 +204,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                 Alert(
                     "DatabaseUnhealthy",
                     "critical",
-                    f"({up}) < {nodes} or max(scylla_node_operation_mode{{{where}}}) > 3",
+                    f"{up} < {nodes} or max(scylla_node_operation_mode{{{where}}}) > 3",
                     5,
                     "Nodes of the ring are down or leaving.",
                 ),
@@ -278,7 +246,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             SecretNeed(f"{name}-credentials", "superuser", {"username": "dbaas", "password": "{password}"}),
         )
 
-    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         status: Obj = cluster.get("status", {})
         conditions = {item["type"]: item for item in status.get("conditions", [])}
@@ -295,7 +263,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             if degraded.get("status") == "True"
             else "",
             message=progressing.get("message", ""),
-            backup=_backup_condition(spec, status),
+            backup=_backup_condition(status),
         )
 
     def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
@@ -334,8 +302,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         return {CLUSTER: (*_CREATE, *_UPDATE)}
 
     def _racks(self, share: Share, region: str) -> list[tuple[str, str, int]]:
-        nodes, spread = share.spec["resources"]["node"]["replicas"], share.spec["highAvailability"]["multiAZ"]
-        return racks(region, nodes, share.zones[region], spread)
+        return racks(region, share.zones[region], share.spec)
 
     def _seeds(self, share: Share) -> list[str]:
         # the first node of each rack of the home datacenter
@@ -395,9 +362,7 @@ def _placement(name: str, zone: str) -> Obj:
     }
 
 
-def _backup_condition(spec: Obj, status: Obj) -> tuple[str, str, str]:
-    if not spec["backup"]["enabled"]:
-        return "False", "Disabled", "The claim asks for no backups."
+def _backup_condition(status: Obj) -> tuple[str, str, str]:
     tasks = {task.get("name"): task for task in status.get("backups", [])}
     task = tasks.get("scheduled")
     if not task:
@@ -513,12 +478,8 @@ _CREATE: tuple[Rule, ...] = (
 )
 
 
-def _immutable(field: str, message: str) -> Rule:
-    return Rule(f"oldObject == null || object.spec.?{field} == oldObject.spec.?{field}", message)
-
-
 _UPDATE: tuple[Rule, ...] = (
-    _immutable("datacenter.name", "spec.datacenter.name is immutable"),
+    shared.immutable("datacenter.name"),
     Rule(
         "oldObject == null || oldObject.spec.?datacenter.racks.orValue([]).all(o,"
         f" {_RACKS}.exists(r, r.?name == o.?name)"
@@ -532,7 +493,9 @@ _UPDATE: tuple[Rule, ...] = (
         "spec.datacenter.racks: storage is immutable",
     ),
     *(
-        _immutable(f"exposeOptions.{field}", f"spec.exposeOptions.{field} is immutable")
+        shared.immutable(f"exposeOptions.{field}")
         for field in ("nodeService.type", "broadcastOptions.clients.type", "broadcastOptions.nodes.type")
     ),
 )
+
+ENGINE = Scylla()

@@ -51,7 +51,7 @@ def changed_catalog(change: Mapping[str, Any]) -> Catalog:
     documents_ = copy.deepcopy(sections())
     for path, value in change.items():
         section, *parts = path.split("/")
-        node = next(document for document in documents_ if section in document)[section]
+        node = next(document[section] for document in documents_ if parts[0] in document.get(section, {}))
         for part in parts[:-1]:
             node = node[part]
         if value is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import policies
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 
 from tests.unit.domain import shipped
 
@@ -69,8 +69,10 @@ def test_deletion_asks_for_the_uid_of_the_object_itself() -> None:
 
 def test_guards_are_the_same_everywhere() -> None:
     found = pairs(policies.guards())
+    guarded = [kind.plural for engine in ENGINES.values() for kind in engine.guards()]
+    assert {"scyllaclusters", "ybuniverses"} <= set(guarded)
     assert {name: matched(spec) for name, spec in found.items()} == {
-        "dbaas-guard-scyllaclusters": {"scyllaclusters": ["CREATE", "UPDATE"]}
+        f"dbaas-guard-{plural}": {plural: ["CREATE", "UPDATE"]} for plural in guarded
     }
     assert all("userInfo" not in json.dumps(spec) for spec in found.values())
 

@@ -84,7 +84,7 @@ def test_labels_names_and_protection(spec: Json) -> None:
             "dbaas.example.com/service": "ring",
             "dbaas.example.com/project": "default",
             "dbaas.example.com/plan": spec["plan"],
-            "dbaas.example.com/engine": "scylla",
+            "dbaas.example.com/engine": shipped.catalog().skus[spec["sku"]].engine,
             "dbaas.example.com/sku": spec["sku"],
             "dbaas.example.com/service-id": ID,
             "dbaas.example.com/region": region,

@@ -34,8 +34,9 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
         "base/charts/tenant/values.yaml",
     }
     (config,) = base["base/argocd/argocd-cm.yaml"]
-    (health,) = config["data"]
-    assert health == "resource.customizations.health.scylla.scylladb.com_ScyllaCluster"
+    assert set(config["data"]) == {
+        f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()
+    }
     assert base["base/charts/tenant/values.yaml"] == [{"kinds": repository.allowed_kinds()}]
 
 
@@ -64,7 +65,7 @@ def test_one_application_for_each_component() -> None:
         "dbaas-argocd",
         "dbaas-tenants",
         "dbaas-observer",
-        "dbaas-operator-scylla",
+        *(f"dbaas-operator-{engine}" for engine in shipped.catalog().engines),
     }
     assert len(COMPONENTS) == 7
     assert set(applications(components=("crds", "tenants"))) == {"dbaas-crds", "dbaas-tenants"}
@@ -87,6 +88,9 @@ def test_paths_of_components() -> None:
     assert repository.root(POP, shipped.platform())["spec"]["source"]["path"] == "overlays/lagos"
     operator = applications()["dbaas-operator-scylla"]["spec"]["source"]
     assert (operator["chart"], operator["targetRevision"]) == ("scylla-operator", "v1.21.1")
+    assert "helm" not in operator
+    helm = applications()["dbaas-operator-yugabyte"]["spec"]["source"]["helm"]
+    assert helm == {"valuesObject": {"rbac": {"create": True}, "yugaware": {"kubernetesOperatorEnabled": True}}}
 
 
 def test_the_parent_takes_this_pops_foundations_only() -> None:

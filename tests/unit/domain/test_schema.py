@@ -140,10 +140,16 @@ def test_nothing_of_the_example_is_lost() -> None:
     assert fill(schema.SPEC, spec) == {**spec, "deletionProtection": False}
 
 
-def test_the_example_is_refused_by_the_catalog_alone() -> None:
+def test_the_example_is_admitted_as_it_stands() -> None:
     found, errors = shipped.admit(example())
-    assert found is None
-    assert {error.path for error in errors} == {"spec.engine"}
+    assert errors == []
+    assert found is not None
+    assert (found.sku.name, found.topology) == ("yb-clustered", "separate")
+    assert {**found.spec, **example()["spec"]} == found.spec
+    assert found.warnings == (
+        "version 2.18.0 of yugabyte is deprecated; supported: 2025.2.5, 2025.2.1, 2024.2.4",
+        "networking.tls.certificate tenant-123-cert is not used: the operator signs the certificates itself",
+    )
 
 
 def test_the_example_as_a_ring_is_refused_where_scylla_differs() -> None:

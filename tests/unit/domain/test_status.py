@@ -183,6 +183,63 @@ def test_failed_is_a_terminal_error_before_the_first_active(monkeypatch: pytest.
     assert seen(the_copy(before), cluster())["phase"] == "Degraded"
 
 
+class Saying(Scylla):
+    """An engine whose operator says just this."""
+
+    def __init__(self, **said: Any) -> None:
+        self.said = said
+
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
+        return Observation(**{"ready": 3, "wanted": 3, "current": True, **self.said})
+
+
+def test_an_old_status_says_nothing_of_a_new_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator without observedGeneration: what it said of the spec before does not count."""
+
+    def saying(before: Json | None, now: str, *, operation: str = OPERATION, **said: Any) -> Json:
+        monkeypatch.setitem(ENGINES, "scylla", Saying(**said))
+        return seen(the_copy(before, operation=operation), cluster(operation=operation), now=now)
+
+    first = saying(None, T0, generation=1, answered=False)
+    assert (first["phase"], "operatorGeneration" in first) == ("Provisioning", False)
+    made = saying(first, T1, generation=1)
+    assert (made["phase"], made["operatorGeneration"]) == ("Active", 1)
+    # written again without a change of its spec: there is nothing to wait for
+    assert saying(made, T2, operation=LATER, generation=1, answered=False)["phase"] == "Active"
+    changed = saying(made, T2, operation=LATER, generation=2, answered=False)
+    assert (changed["phase"], changed["operatorGeneration"]) == ("Updating", 1)
+    assert changed["lastOperation"]["state"] == "Running"
+    done = saying(changed, T3, operation=LATER, generation=2)
+    assert (done["phase"], done["operatorGeneration"]) == ("Active", 2)
+    assert done["lastOperation"]["state"] == "Succeeded"
+
+
+def test_what_an_engine_says_of_replication_stays_until_it_says_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "scylla", Saying(replicating=("False", "NotSetUp", "apart")))
+    found = seen(the_copy(), cluster(), now=T0)
+    assert condition(found, "Replicating") == {
+        "type": "Replicating",
+        "status": "False",
+        "reason": "NotSetUp",
+        "message": "apart",
+        "observedGeneration": 1,
+        "lastTransitionTime": T0,
+    }
+    gone = seen(the_copy(found), now=T1)
+    assert condition(gone, "Replicating") == condition(found, "Replicating")
+    monkeypatch.setitem(ENGINES, "scylla", Saying())
+    assert "Replicating" not in [item["type"] for item in seen(the_copy(gone), cluster(), now=T2)["conditions"]]
+    assert "Replicating" not in [item["type"] for item in seen(the_copy(), now=T2)["conditions"]]
+
+
+@pytest.mark.parametrize("objects", [(), (cluster(),)])
+def test_backups_that_nobody_asked_for(objects: Sequence[Json]) -> None:
+    item = the_copy()
+    item["spec"] = {**item["spec"], "backup": {"enabled": False}}
+    found = condition(seen(item, *objects), "BackupConfigured")
+    assert (found["status"], found["reason"]) == ("False", "Disabled")
+
+
 @pytest.mark.parametrize("spec", [{"engine": "mongodb", "region": "lagos"}, {"sku": "x", "region": "lagos"}])
 def test_a_copy_that_the_observer_cannot_know(spec: Json) -> None:
     item = {"metadata": {"name": "a", "namespace": "tenant-1", "generation": 1}, "spec": spec}

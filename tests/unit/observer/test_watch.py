@@ -44,6 +44,19 @@ def test_a_key_being_worked_on_comes_again_when_it_is_done() -> None:
     assert queue.get() == A
 
 
+def test_of_an_operators_object_stays_when_it_was_written() -> None:
+    entries = [
+        {"manager": "argocd", "time": "t1", "fieldsV1": {"f:spec": {"f:numNodes": {}}, "f:metadata": {}}},
+        {"manager": "operator", "subresource": "status", "time": "t2", "fieldsV1": {"f:status": {}}},
+    ]
+    kept = watch.dated({"metadata": {"managedFields": entries}})["metadata"]["managedFields"]
+    assert kept == [
+        {"subresource": "", "time": "t1", "fieldsV1": {"f:spec": {}}},
+        {"subresource": "status", "time": "t2", "fieldsV1": {}},
+    ]
+    assert watch.dated({"metadata": {}}) == {"metadata": {"managedFields": []}}
+
+
 def test_a_delay_is_kept_and_does_not_hold_up_others() -> None:
     queue = Queue()
     queue.add(A, after=0.05)

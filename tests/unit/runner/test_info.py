@@ -174,7 +174,7 @@ def test_connection_that_is_not_there_yet(world: World) -> None:
 
 def test_catalog_is_the_repositorys_where_one_is_given(world: World, tmp_path: Path) -> None:
     shipped = info.catalog(Run({"shipped": SHIPPED}))
-    assert list(shipped["skus"]) == ["scy-ring-3", "scy-ring-5", "scy-ring-9"]
+    assert {"scy-ring-3", "scy-ring-5", "scy-ring-9"} <= set(shipped["skus"])
     assert info.catalog(Run({"repository": world.url})) == shipped
     text = world.text("base/catalog/scylla.yml").replace("dedicated: 900", "dedicated: 950")
     world.write(tmp_path, **{"base/catalog/scylla.yml": text})

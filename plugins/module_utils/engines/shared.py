@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What more than one engine's file needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence, Obj, Rule, Share
+
+
+def zones(offered: Sequence[str], nodes: int, spec: Obj) -> Sequence[str]:
+    """The zones of a region that so many nodes of this claim stand in."""
+    return offered[:nodes] if spec["highAvailability"]["multiAZ"] else offered[:1]
+
+
+def amounts(role: Obj) -> Obj:
+    """CPU and memory of one node as `resources` of a container: what it asks for is what it gets."""
+    each = {"cpu": role["cpu"], "memory": role["memory"]}
+    return {"requests": dict(each), "limits": dict(each)}
+
+
+def enough_nodes(spec: Obj, role: str) -> Iterator[FieldError]:
+    """Each copy of the data stands on a node of its own."""
+    nodes, factor = spec["resources"][role]["replicas"], spec["replication"]["factor"]
+    if factor > nodes:
+        yield FieldError("spec.replication.factor", factor, f"at most {nodes}, the nodes of each region", nodes)
+
+
+def always_on(spec: Obj, availability: str, encryption: str) -> Iterator[FieldError]:
+    """For engines that know no other way: survival of a node's loss, and TLS; the texts say why."""
+    if not spec["highAvailability"]["enabled"]:
+        yield FieldError("spec.highAvailability.enabled", False, f"true: {availability}", True)
+    if not spec["networking"]["tls"]["enabled"]:
+        yield FieldError("spec.networking.tls.enabled", False, f"true: {encryption}", True)
+
+
+def fixed(path: str, old: object, new: object, why: str) -> Iterator[FieldError]:
+    """A field that stays as it is for the service's life."""
+    if old != new:
+        was = str(old).lower() if isinstance(old, bool) else "not given" if old is None else old
+        yield FieldError(path, new, f"{was}: {why}", old)
+
+
+def rolling(old: Obj, new: Obj, seconds: int, downgrade: str) -> Iterator[Consequence]:
+    """What restarts every node, one after the other: its amounts, and the version, which never goes back.
+
+    seconds: one node's restart until its data is served again.
+    """
+    how, regions = "in place, a node at a time", len(old["replication"]["regions"])
+    for role, was in old["resources"].items():
+        for field in ("cpu", "memory"):
+            if was[field] != new["resources"][role][field]:
+                path = f"spec.resources.{role}.{field}"
+                yield Consequence(path, "rolling", seconds * was["replicas"] * regions, how)
+    if old["version"] != new["version"]:
+        nodes = sum(role["replicas"] for role in old["resources"].values())
+        yield Consequence("spec.version", "rolling", seconds * nodes * regions, how, downgrade)
+
+
+def scaling(old: Obj, new: Obj, seconds: int, joined: str, left: str) -> Iterator[Consequence]:
+    """Nodes more or fewer of a role; the texts say what those that come and those that go do. seconds: for one node."""
+    for role, was in old["resources"].items():
+        more = new["resources"][role]["replicas"] - was["replicas"]
+        if more:
+            how = f"{more} nodes more in each region {joined}" if more > 0 else f"{-more} nodes of each region {left}"
+            path = f"spec.resources.{role}.replicas"
+            yield Consequence(path, "none", seconds * abs(more) * len(old["replication"]["regions"]), how)
+
+
+def more_regions(old: Obj, new: Obj, seconds: int, how: str) -> Iterator[Consequence]:
+    """Regions more, in how as {}, or in another order. seconds: for one node."""
+    was, wanted = old["replication"]["regions"], new["replication"]["regions"]
+    if added := [region for region in wanted if region not in was]:
+        nodes = sum(role["replicas"] for role in new["resources"].values())
+        words = how.format(", ".join(added))
+        irreversible = "a region cannot be left"
+        yield Consequence("spec.replication.regions", "none", seconds * nodes * len(added), words, irreversible)
+    elif was != wanted:
+        yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+
+
+def answered(item: Obj) -> bool:
+    """Whether the operator wrote a status since the object's spec was written last (to the second).
+
+    For operators that keep no observedGeneration. Read from metadata.managedFields; true where these are not there.
+    """
+    spec, status = "", ""
+    for entry in item["metadata"].get("managedFields", []):
+        if entry.get("subresource") == "status":
+            status = max(status, entry.get("time", ""))
+        elif "f:spec" in entry.get("fieldsV1", {}):
+            spec = max(spec, entry.get("time", ""))
+    return status >= spec
+
+
+def up(share: Share, service_label: str, endpoint: str) -> str:
+    """PromQL: how many of the service's nodes answer at an endpoint (label of the service -> its name)."""
+    return f'(count(up{{{selector(share, service_label)},endpoint="{endpoint}"}} == 1) or vector(0))'
+
+
+def selector(share: Share, service_label: str) -> str:
+    """The labels that the service's own series bear in Prometheus."""
+    return f'namespace="{share.namespace}",{service_label}="{share.name}"'
+
+
+def immutable(field: str) -> Rule:
+    """A guard: the field of spec stays as it was set, or unset."""
+    return Rule(f"oldObject == null || object.spec.?{field} == oldObject.spec.?{field}", f"spec.{field} is immutable")

@@ -1,0 +1,344 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""YugabyteDB by its operator (the one in YugabyteDB Anywhere): one YBUniverse in each region, and none joins another.
+
+The operator knows neither xCluster nor read replicas, so a service of several regions is as many universes until
+yb-admin sets xCluster up. It names pods and services after its own releases; ours are found by labels that the universe
+puts on its pods, and by Services of our own. Its object keeps no observedGeneration (see Observation.answered).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    GROUP,
+    SERVICE,
+    Alert,
+    Connection,
+    Consequence,
+    Kind,
+    Obj,
+    Observation,
+    Rule,
+    SecretNeed,
+    Share,
+    Surroundings,
+)
+
+_GROUP = "operator.yugabyte.io"
+UNIVERSE = Kind(_GROUP, "v1alpha1", "YBUniverse", "ybuniverses")
+STORAGE = Kind(_GROUP, "v1alpha1", "StorageConfig", "storageconfigs")
+SCHEDULE = Kind(_GROUP, "v1alpha1", "BackupSchedule", "backupschedules")
+#: the database that is there from the start; a schedule backs up one
+DATABASE = "yugabyte"
+#: GiB of a master's volume: the catalog of tables, which is small
+MASTER_VOLUME = 50
+_GIB = 2**30
+_LABEL = f"{GROUP}/service"
+_ROLE = f"{GROUP}/role"
+#: the same label on a series in Prometheus
+_SERIES = "dbaas_example_com_service"
+
+
+class Yugabyte:
+    """The engine `yugabyte`; see Engine."""
+
+    name = "yugabyte"
+    kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE)
+    plain: tuple[Kind, ...] = (SERVICE,)
+    health: Mapping[str, str] = {
+        f"{_GROUP}_{UNIVERSE.kind}": """\
+local state = ""
+if obj.status ~= nil then
+  state = obj.status.universeState or ""
+  for _, action in ipairs(obj.status.actions or {}) do
+    if action.status == "failed" then
+      return {status = "Degraded", message = action.message or "an action of the operator failed"}
+    end
+    if state == "Ready" then state = "Editing" end
+  end
+end
+if string.sub(state, 1, 5) == "Error" then
+  return {status = "Degraded", message = state}
+end
+if state == "Ready" then
+  return {status = "Healthy", message = "the universe is ready"}
+end
+return {status = "Progressing", message = state == "" and "waiting for the operator" or "the universe is " .. state}
+""",
+        f"{_GROUP}_{STORAGE.kind}": """\
+if obj.status ~= nil and obj.status.success == true then
+  return {status = "Healthy", message = obj.status.message or ""}
+end
+if obj.status ~= nil and obj.status.success == false then
+  return {status = "Degraded", message = obj.status.message or "the storage cannot be used"}
+end
+return {status = "Progressing", message = "waiting for the operator"}
+""",
+        f"{_GROUP}_{SCHEDULE.kind}": """\
+if obj.status ~= nil and obj.status.state == "Active" then
+  return {status = "Healthy", message = "next backup: " .. (obj.status.nextBackupTime or "unknown")}
+end
+if obj.status ~= nil and obj.status.state == "Error" then
+  return {status = "Degraded", message = "the schedule cannot be used"}
+end
+return {status = "Progressing", message = "waiting for the operator"}
+""",
+    }
+
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
+        factor = spec["replication"]["factor"]
+        if quantity.size(spec["storage"]["size"]) % _GIB:
+            yield FieldError("spec.storage.size", spec["storage"]["size"], "whole GiB")
+        yield from shared.enough_nodes(spec, "tserver")
+        fewest = min(len(regions[each]["zones"]) for each in spec["replication"]["regions"] if each in regions)
+        if spec["highAvailability"]["multiAZ"] and -(-factor // fewest) > (factor - 1) // 2:
+            words = "false: the loss of one of so few zones would take the majority of the copies along"
+            yield FieldError("spec.highAvailability.multiAZ", True, words, False)
+        survives, proves = "a universe always survives the loss of a node", "no client speaks to a universe in clear"
+        yield from shared.always_on(spec, survives, proves)
+
+    def warnings(self, spec: Obj) -> Iterator[str]:
+        if certificate := spec["networking"]["tls"].get("certificate"):
+            yield f"networking.tls.certificate {certificate} is not used: the operator signs the certificates itself"
+
+    def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
+        words = "the operator cannot change it on a universe"
+        yield from shared.fixed("spec.storage.class", old["storage"]["class"], new["storage"]["class"], words)
+        was, wanted = (each["highAvailability"]["multiAZ"] for each in (old, new))
+        yield from shared.fixed("spec.highAvailability.multiAZ", was, wanted, words)
+        factors = old["replication"]["factor"], new["replication"]["factor"]
+        yield from shared.fixed("spec.replication.factor", *factors, words)
+        if old["backup"]["enabled"]:
+            words = "the operator cannot change it on a schedule"
+            for field in ("enabled", "retention", "destination"):
+                was, wanted = (each["backup"].get(field) for each in (old, new))
+                yield from shared.fixed(f"spec.backup.{field}", was, wanted, words)
+
+    def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
+        yield from shared.rolling(old, new, 240, "the operator has no way back to an older version")
+        if old["storage"]["size"] != new["storage"]["size"]:
+            nodes = old["resources"]["tserver"]["replicas"] * len(old["replication"]["regions"])
+            how, never = "in place: the volumes grow", "volumes never shrink"
+            yield Consequence("spec.storage.size", "none", 60 * nodes, how, never)
+
+    def render(self, share: Share) -> list[Obj]:
+        objects = [share.make(UNIVERSE, share.name, spec=self._universe(share)), *_services(share)]
+        if share.spec["backup"]["enabled"]:
+            objects += self._backups(share)
+        return objects
+
+    def _universe(self, share: Share) -> Obj:
+        spec = share.spec
+        tservers, storage = spec["resources"]["tserver"], spec["storage"]
+        return {
+            # without universeName: the operator makes one that no other tenant's has
+            "ybSoftwareVersion": share.engine["versions"][spec["version"]]["build"],
+            "numNodes": tservers["replicas"],
+            "replicationFactor": spec["replication"]["factor"],
+            "zoneFilter": list(shared.zones(share.zones[share.region], tservers["replicas"], spec)),
+            "enableNodeToNodeEncrypt": True,
+            "enableClientToNodeEncrypt": True,
+            "enableYSQLAuth": True,
+            "ysqlPassword": {"secretName": _credentials(share.name)},
+            "deviceInfo": _device(storage, quantity.size(storage["size"]) // _GIB),
+            "masterDeviceInfo": _device(storage, MASTER_VOLUME),
+            "kubernetesOverrides": {
+                "resource": {role: shared.amounts(amounts) for role, amounts in spec["resources"].items()},
+                **{role: {"podLabels": {_LABEL: share.name, _ROLE: role}} for role in spec["resources"]},
+            },
+        }
+
+    def _backups(self, share: Share) -> list[Obj]:
+        backup, name = share.spec["backup"], f"{share.name}-backups"
+        storage: Obj = {"config_type": "STORAGE_S3", "data": {"BACKUP_LOCATION": share.backups}}
+        if share.s3:
+            access = {"AWS_ACCESS_KEY_ID": share.s3["accessKeyId"], "AWS_HOST_BASE": share.s3["endpoint"]}
+            storage["data"] |= {**access, "PATH_STYLE_ACCESS": True}
+            storage["awsSecretAccessKeySecret"] = {"name": share.s3["secret"], "namespace": share.namespace}
+        else:
+            storage["data"]["USE_IAM"] = True
+        schedule = {
+            "universe": share.name,
+            "storageConfig": name,
+            "keyspace": DATABASE,
+            "backupType": "PGSQL_TABLE_TYPE",
+            "cronExpression": backup["schedule"],
+            "timeBeforeDelete": quantity.seconds(backup["retention"]) * 1000,
+        }
+        return [
+            share.make(STORAGE, name, spec=storage),
+            share.make(SCHEDULE, f"{share.name}-{DATABASE}", spec=schedule),
+        ]
+
+    def surroundings(self, share: Share) -> Surroundings:
+        tservers, masters = share.spec["resources"]["tserver"]["replicas"], share.spec["replication"]["factor"]
+        space = f'namespace="{share.namespace}"'
+        ours = f"up{{{shared.selector(share, _SERIES)}}}"
+        used = f'sum by (pod) (rate(container_cpu_usage_seconds_total{{{space},container!=""}}[5m]))'
+        limit = f'sum by (pod) (kube_pod_container_resource_limits{{{space},resource="cpu"}})'
+        return Surroundings(
+            pods={_LABEL: share.name},
+            client_ports=(5433,),
+            peer_ports=(7000, 7100, 9000, 9100, 13000, 18018),
+            metrics_ports=(7000, 9000, 13000),
+            metrics_services={_LABEL: share.name},
+            metrics_endpoints=("master-metrics", "tserver-metrics", "ysql-metrics"),
+            metrics_path="/prometheus-metrics",
+            target_labels=(_LABEL,),
+            operator_namespaces=("yb-platform",),
+            # the operator's release name stands between
+            volumes=f"datadir[0-9]+-(.+-)?{share.name}-(.+-)?yb-(master|tserver)-[0-9]+",
+            alerts=(
+                Alert(
+                    "DatabaseUnhealthy",
+                    "critical",
+                    f"{shared.up(share, _SERIES, 'tserver-metrics')} < {tservers}"
+                    f" or {shared.up(share, _SERIES, 'master-metrics')} < {masters}",
+                    5,
+                    "Nodes of the universe are down.",
+                ),
+                Alert(
+                    "DatabaseCpuHigh",
+                    "warning",
+                    f"max({used} / on(pod) {limit} and on(pod) {ours}) > 0.8",
+                    10,
+                    "CPU is above 80 %.",
+                ),
+            ),
+            disruption_budget=False,  # the operator's chart makes one for each role
+        )
+
+    def connection(self, name: str, namespace: str, domain: str) -> Connection:
+        return Connection(
+            scheme="postgresql",
+            host=f"{name}-tserver.{namespace}.svc.{domain}",
+            port=5433,
+            tls=True,
+            secret=_credentials(name),
+        )
+
+    def secrets(self, name: str) -> tuple[SecretNeed, ...]:
+        # the operator reads ysqlPassword; clients find the pair that every engine's credentials have
+        fields = {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
+        return (SecretNeed(_credentials(name), "superuser", fields),)
+
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
+        by = {item["kind"]: item for item in objects}
+        backup = _backup_condition(*(by.get(kind.kind, {}).get("status", {}) for kind in (STORAGE, SCHEDULE)))
+        wanted = spec["resources"]["tserver"]["replicas"] + spec["resources"]["master"]["replicas"]
+        replicating = _SEPARATE if len(spec["replication"]["regions"]) > 1 else None
+        universe = by.get(UNIVERSE.kind)
+        if universe is None:
+            words = "the universe's object is not there"
+            return Observation(0, wanted, False, message=words, backup=backup, replicating=replicating)
+        status: Obj = universe.get("status", {})
+        state, actions = status.get("universeState", ""), status.get("actions", [])
+        failed = next((action for action in actions if action.get("status") == "failed"), None)
+        error = state if state.startswith("Error") else ""
+        if failed:
+            error = failed.get("message") or f"{failed.get('action_type', 'an action')} failed"
+        return Observation(
+            # the operator counts no nodes: a universe that is being changed has them
+            ready=wanted if state in ("Ready", "Editing") else 0,
+            wanted=wanted,
+            current=state == "Ready" and not actions,
+            error=error,
+            terminal=bool(error),
+            message=_progress(state, actions),
+            backup=backup,
+            replicating=replicating,
+            generation=universe["metadata"].get("generation", 1),
+            answered=shared.answered(universe),
+        )
+
+    def guards(self) -> Mapping[Kind, Sequence[Rule]]:
+        return {UNIVERSE: _GUARDS}
+
+
+_SEPARATE = (
+    "False",
+    "XClusterNotSetUp",
+    "Each region has a universe of its own: what is written in one is not in the others until xCluster is set up.",
+)
+
+_WAITING = ("Unknown", "NotRegistered", "The operator has not taken the schedule yet.")
+
+
+def _backup_condition(storage: Obj, schedule: Obj) -> tuple[str, str, str]:
+    if storage.get("success") is False:
+        return "False", "StorageFailed", str(storage.get("message", ""))
+    state = schedule.get("state", "")
+    if state and state not in ("Active", "Creating", "Editing"):
+        return "False", "ScheduleFailed", f"The schedule is {state}."
+    if storage.get("success") and state == "Active":
+        return "True", "Scheduled", f"Database {DATABASE}; others need schedules of their own."
+    return _WAITING
+
+
+def _progress(state: str, actions: Sequence[Obj]) -> str:
+    words = [f"the universe is {state}"] if state else ["waiting for the operator"]
+    return ", ".join([*words, *(str(action["message"]) for action in actions if action.get("message"))])
+
+
+def _credentials(name: str) -> str:
+    return f"{name}-credentials"
+
+
+def _device(storage: Obj, gib: int) -> Obj:
+    return {"volumeSize": gib, "numVolumes": 1, "storageClass": storage["class"]}
+
+
+def _services(share: Share) -> list[Obj]:
+    """Where clients connect to, and what Prometheus reads: the names that the operator gives are not known here."""
+
+    def service(role: str, **ports: int) -> Obj:
+        return share.make(
+            SERVICE,
+            f"{share.name}-{role}",
+            spec={
+                "selector": {_LABEL: share.name, _ROLE: role},
+                "ports": [
+                    {"name": name.replace("_", "-"), "port": port, "targetPort": port, "protocol": "TCP"}
+                    for name, port in ports.items()
+                ],
+            },
+        )
+
+    return [
+        service("master", master_metrics=7000),
+        service("tserver", ysql=5433, tserver_metrics=9000, ysql_metrics=13000),
+    ]
+
+
+_BUILD = r"^[0-9]+([.][0-9]+){3}-b[0-9]+$"
+
+
+def _grows(field: str) -> Rule:
+    size = f"spec.?{field}.volumeSize.orValue(0)"
+    return Rule(f"oldObject == null || object.{size} >= oldObject.{size}", f"spec.{field}.volumeSize cannot shrink")
+
+
+#: what the definition does not say; its own rules hold most fields still
+_GUARDS: tuple[Rule, ...] = (
+    Rule(
+        f"object.spec.?ybSoftwareVersion.orValue('').matches('{_BUILD}')",
+        "spec.ybSoftwareVersion is a full build such as 2.20.1.3-b3",
+    ),
+    Rule(
+        "object.spec.?replicationFactor.orValue(0) > 0 && object.spec.?numNodes.orValue(0) > 0",
+        "spec.replicationFactor and spec.numNodes are both needed",
+    ),
+    Rule(
+        "!object.spec.?enableYSQLAuth.orValue(false) || object.spec.?ysqlPassword.secretName.orValue('') != ''",
+        "spec.ysqlPassword: enableYSQLAuth needs the name of its Secret",
+    ),
+    _grows("deviceInfo"),
+    _grows("masterDeviceInfo"),
+)
+
+ENGINE = Yugabyte()
