@@ -203,7 +203,8 @@ class Engine(Protocol):
     start_seconds: int
     #: what render makes beside these, of Kubernetes' own kinds
     plain: tuple[Kind, ...]
-    #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe
+    #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives
+    #: it no library (no string.…), and one that fails stops every sync of its tenant
     health: Mapping[str, str]
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:

@@ -52,6 +52,7 @@ class Yugabyte:
     plain: tuple[Kind, ...] = (SERVICE,)
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
+local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}
 local state = ""
 if obj.status ~= nil then
   state = obj.status.universeState or ""
@@ -62,7 +63,7 @@ if obj.status ~= nil then
     if state == "Ready" then state = "Editing" end
   end
 end
-if string.sub(state, 1, 5) == "Error" then
+if errors[state] then
   return {status = "Degraded", message = state}
 end
 if state == "Ready" then

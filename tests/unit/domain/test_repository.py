@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import COMPONENTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 
 from tests.unit.domain import shipped
 
@@ -38,6 +39,13 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
         f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()
     }
     assert base["base/charts/tenant/values.yaml"] == [{"kinds": repository.allowed_kinds()}]
+
+
+def test_health_checks_use_no_library() -> None:
+    """Argo CD opens none, and a check that fails stops its whole Application."""
+    for engine in ENGINES.values():
+        for lua in engine.health.values():
+            assert not re.findall(r"\b(string|table|math|os|io|coroutine|package)[.]|[:](sub|match|find|gsub)\(", lua)
 
 
 def test_who_reads_claims_reads_the_operators_kinds_and_no_more() -> None:
