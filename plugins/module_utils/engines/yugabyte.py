@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     GROUP,
     SERVICE,
     Alert,
+    Backup,
     Connection,
     Consequence,
     Kind,
@@ -33,6 +34,7 @@ _GROUP = "operator.yugabyte.io"
 UNIVERSE = Kind(_GROUP, "v1alpha1", "YBUniverse", "ybuniverses")
 STORAGE = Kind(_GROUP, "v1alpha1", "StorageConfig", "storageconfigs")
 SCHEDULE = Kind(_GROUP, "v1alpha1", "BackupSchedule", "backupschedules")
+BACKUP = Kind(_GROUP, "v1alpha1", "Backup", "backups")
 #: the database that is there from the start; a schedule backs up one
 DATABASE = "yugabyte"
 #: GiB of a master's volume: the catalog of tables, which is small
@@ -48,7 +50,7 @@ class Yugabyte:
     """The engine `yugabyte`; see Engine."""
 
     name = "yugabyte"
-    kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE)
+    kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE, BACKUP)
     plain: tuple[Kind, ...] = (SERVICE,)
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
@@ -88,6 +90,16 @@ if obj.status ~= nil and obj.status.state == "Error" then
   return {status = "Degraded", message = "the schedule cannot be used"}
 end
 return {status = "Progressing", message = "waiting for the operator"}
+""",
+        f"{_GROUP}_{BACKUP.kind}": """\
+local message = obj.status ~= nil and obj.status.message or ""
+if message == "Backup State: Completed" then
+  return {status = "Healthy", message = message}
+end
+if message == "Backup State: Failed" or message == "Backup State: Stopped" then
+  return {status = "Degraded", message = message}
+end
+return {status = "Progressing", message = message}
 """,
     }
 
@@ -164,10 +176,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         else:
             storage["data"]["USE_IAM"] = True
         schedule = {
-            "universe": share.name,
-            "storageConfig": name,
-            "keyspace": DATABASE,
-            "backupType": "PGSQL_TABLE_TYPE",
+            **_source(share.name, name),
             "cronExpression": backup["schedule"],
             "timeBeforeDelete": quantity.seconds(backup["retention"]) * 1000,
         }
@@ -257,6 +266,26 @@ return {status = "Progressing", message = "waiting for the operator"}
             answered=shared.answered(universe),
         )
 
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
+        by = {item["kind"]: item["metadata"]["name"] for item in objects}
+        if STORAGE.kind not in by:
+            raise DbaasError(
+                "option-invalid", "deletion_policy: snapshot, but the claim asks for no backups: there is no bucket"
+            )
+        # without timeBeforeDelete: it stays until somebody deletes it
+        spec = _source(by[UNIVERSE.kind], by[STORAGE.kind])
+        return [{"apiVersion": BACKUP.api_version, "kind": BACKUP.kind, "metadata": {"name": name}, "spec": spec}]
+
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:
+        # the operator tells by this text alone
+        said = str(objects[0].get("status", {}).get("message", ""))
+        state = said.removeprefix("Backup State: ")
+        if state == "Completed":
+            return Backup("done", f"database {DATABASE} is backed up")
+        if state in ("Failed", "Stopped", "Skipped", "Deleted", "FailedToDelete"):
+            return Backup("failed", said)
+        return Backup("running", said or "the operator has not taken the backup yet")
+
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:
         return {UNIVERSE: _GUARDS}
 
@@ -284,6 +313,11 @@ def _backup_condition(storage: Obj, schedule: Obj) -> tuple[str, str, str]:
 def _progress(state: str, actions: Sequence[Obj]) -> str:
     words = [f"the universe is {state}"] if state else ["waiting for the operator"]
     return ", ".join([*words, *(str(action["message"]) for action in actions if action.get("message"))])
+
+
+def _source(universe: str, storage: str) -> Obj:
+    """What is backed up, and where to."""
+    return {"universe": universe, "storageConfig": storage, "keyspace": DATABASE, "backupType": "PGSQL_TABLE_TYPE"}
 
 
 def _credentials(name: str) -> str:

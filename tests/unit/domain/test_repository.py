@@ -35,9 +35,8 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
         "base/charts/tenant/values.yaml",
     }
     (config,) = base["base/argocd/argocd-cm.yaml"]
-    assert set(config["data"]) == {
-        f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()
-    }
+    checks = {f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()}
+    assert {"resource.customizations.health.scylla.scylladb.com_ScyllaCluster"} <= set(config["data"]) <= checks
     assert base["base/charts/tenant/values.yaml"] == [{"kinds": repository.allowed_kinds()}]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.yugabyte import (
     SCHEDULE,
@@ -442,6 +443,46 @@ def fields(spec: str, status: str) -> list[Json]:
 def test_a_status_older_than_the_spec_says_nothing_of_it(spec: str, status: str, answered: bool) -> None:
     assert observed(READY, managedFields=fields(spec, status)).answered is answered
     assert observed(READY).answered
+
+
+# --- the last backup -----------------------------------------------------------------------------------------------
+
+
+def test_a_last_backup_is_taken_where_the_others_are_and_kept() -> None:
+    (made,) = ENGINE.snapshot(rendered(PLAIN, "shop")["lagos"], "shop-12345678")
+    assert made == {
+        "apiVersion": "operator.yugabyte.io/v1alpha1",
+        "kind": "Backup",
+        "metadata": {"name": "shop-12345678"},
+        "spec": {
+            "universe": "shop",
+            "storageConfig": "shop-backups",
+            "keyspace": "yugabyte",
+            "backupType": "PGSQL_TABLE_TYPE",
+        },
+    }
+
+
+def test_without_backups_there_is_nowhere_to_put_the_last_one() -> None:
+    objects = rendered({**PLAIN, "backup": {"enabled": False}})["lagos"]
+    with pytest.raises(DbaasError, match="no bucket"):
+        ENGINE.snapshot(objects, "shop-12345678")
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ({}, "running"),
+        ({"message": "Backup State: InProgress"}, "running"),
+        ({"message": "Backup State: Completed"}, "done"),
+        ({"message": "Backup State: Failed"}, "failed"),
+        ({"message": "Backup State: Stopped"}, "failed"),
+    ],
+)
+def test_how_far_the_last_backup_is(status: Json, state: str) -> None:
+    found = ENGINE.snapshot_state([{"kind": "Backup", "status": status}])
+    assert found.state == state
+    assert found.message
 
 
 # --- guards and health ---------------------------------------------------------------------------------------------
