@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity, schedule
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     CONFIG_MAP,
@@ -270,9 +270,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         scheduled = cluster["spec"].get("backups")
         if not scheduled:
-            raise DbaasError(
-                "option-invalid", "deletion_policy: snapshot, but the claim asks for no backups: there is no bucket"
-            )
+            raise shared.no_bucket()
         return [
             {
                 "apiVersion": TASK.api_version,

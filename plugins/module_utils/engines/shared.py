@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence, Obj, Rule, Share
 
 
@@ -79,6 +79,12 @@ def more_regions(old: Obj, new: Obj, seconds: int, how: str) -> Iterator[Consequ
         yield Consequence("spec.replication.regions", "none", seconds * nodes * len(added), words, irreversible)
     elif was != wanted:
         yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+
+
+def no_bucket() -> DbaasError:
+    """A last backup of a service that has none has nowhere to go."""
+    words = "deletion_policy: snapshot, but the claim asks for no backups: there is no bucket"
+    return DbaasError("option-invalid", words)
 
 
 def answered(item: Obj) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     GROUP,
@@ -40,6 +40,8 @@ DATABASE = "yugabyte"
 #: GiB of a master's volume: the catalog of tables, which is small
 MASTER_VOLUME = 50
 _GIB = 2**30
+#: an estimate: a node hands its leaders on, stops, starts and has them again
+_RESTART_SECONDS = 240
 _LABEL = f"{GROUP}/service"
 _ROLE = f"{GROUP}/role"
 #: the same label on a series in Prometheus
@@ -52,6 +54,7 @@ class Yugabyte:
     name = "yugabyte"
     kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE, BACKUP)
     plain: tuple[Kind, ...] = (SERVICE,)
+    start_seconds = 180
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
 local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}
@@ -133,7 +136,11 @@ return {status = "Progressing", message = message}
                 yield from shared.fixed(f"spec.backup.{field}", was, wanted, words)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, 240, "the operator has no way back to an older version")
+        yield from shared.rolling(old, new, _RESTART_SECONDS, "the operator has no way back to an older version")
+        joined, left = "take their part of the tablets over", "hand their tablets on, then go"
+        yield from shared.scaling(old, new, self.start_seconds, joined, left)
+        how = "a universe of its own in {}, empty: nothing replicates until xCluster is set up"
+        yield from shared.more_regions(old, new, self.start_seconds, how)
         if old["storage"]["size"] != new["storage"]["size"]:
             nodes = old["resources"]["tserver"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"
@@ -269,9 +276,7 @@ return {status = "Progressing", message = message}
     def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
         by = {item["kind"]: item["metadata"]["name"] for item in objects}
         if STORAGE.kind not in by:
-            raise DbaasError(
-                "option-invalid", "deletion_policy: snapshot, but the claim asks for no backups: there is no bucket"
-            )
+            raise shared.no_bucket()
         # without timeBeforeDelete: it stays until somebody deletes it
         spec = _source(by[UNIVERSE.kind], by[STORAGE.kind])
         return [{"apiVersion": BACKUP.api_version, "kind": BACKUP.kind, "metadata": {"name": name}, "spec": spec}]

@@ -337,6 +337,20 @@ def test_consequences_of_a_change() -> None:
     assert list(ENGINE.consequences(old, old)) == []
 
 
+def test_consequences_of_more_nodes_and_regions() -> None:
+    old, new = admitted(WIDE).spec, admitted({**WIDE, "sku": "yb-clustered"}).spec
+    new["replication"]["regions"] = [*new["replication"]["regions"], "frankfurt"]
+    found = {each.field: each for each in ENGINE.consequences(old, new) if each.restart == "none"}
+    assert {field: each.seconds for field, each in found.items()} == {
+        "spec.resources.tserver.replicas": 1080,
+        "spec.replication.regions": 1620,
+    }
+    assert found["spec.resources.tserver.replicas"].how.startswith("3 nodes more in each region")
+    assert "frankfurt, empty: nothing replicates" in found["spec.replication.regions"].how
+    (back,) = [each for each in ENGINE.consequences(new, old) if each.field == "spec.resources.tserver.replicas"]
+    assert back.how.startswith("3 nodes of each region hand their tablets on")
+
+
 # --- observe -------------------------------------------------------------------------------------------------------
 
 
