@@ -34,12 +34,12 @@ class SyncedCluster:
         self.refuses: set[str] = set()
         self.status: dict[str, Json] = {}
 
-    def sync(self) -> None:
+    def sync(self, revision: str = "main") -> None:
         wanted: dict[Key, Json] = {}
-        for path in self.world.files():
+        for path in self.world.git("ls-tree", "-r", "--name-only", revision).splitlines():
             parts = path.split("/")
             if parts[0] == "tenants" and parts[2:4] == [self.pop, "services"] and path.endswith(".yaml"):
-                for item in documents.load_all(self.world.text(path)):
+                for item in documents.load_all(self.world.git("show", f"{revision}:{path}")):
                     wanted[item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]] = item
         for key, item in wanted.items():
             if key[0] in self.refuses:

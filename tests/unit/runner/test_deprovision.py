@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils import crash
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
 
@@ -24,7 +27,6 @@ class Pops:
         self.world = world
         self.lagos, self.johannesburg = SyncedCluster(world, "lagos"), SyncedCluster(world, "johannesburg")
         world.clusters |= {"lagos": self.lagos, "johannesburg": self.johannesburg}  # type: ignore[dict-item]
-        world.set_up()
         self.provision("orders", replication=BOTH)
         self.provision("other")
         self.sync()
@@ -32,9 +34,9 @@ class Pops:
     def provision(self, name: str, **spec: Any) -> Json:
         return self.world.run("service_claim", tenant="acme", name=name, sku="scy-ring-3", region="lagos", **spec)
 
-    def sync(self) -> None:
-        self.lagos.sync()
-        self.johannesburg.sync()
+    def sync(self, revision: str = "main") -> None:
+        self.lagos.sync(revision)
+        self.johannesburg.sync(revision)
 
     def absent(self, *names: str, policy: str = "delete", **more: Any) -> Json:
         options = {"state": "absent", "deletion_policy": policy, **more}
@@ -276,3 +278,60 @@ def test_snapshot_is_taken_and_awaited_as_far_as_the_operator_tells(pops: Pops) 
     assert not pops.absent("other").get("failed")
     assert [key[0] for key in pops.lagos.objects if "ScyllaDBManagerTask" in key] == ["ScyllaDBManagerTask"]
     assert pops.lagos.names("other") == []
+
+
+#: point -> commits that the remote has when a run that deletes dies there
+POINTS = {"planned": 0, "committed": 0, "pushed": 1, "marked": 1, "removed": 2}
+
+
+def _killed(pops: Pops, point: str, *names: str, policy: str) -> None:
+    """The same run in a process of its own, which must die at this point."""
+    child = os.fork()
+    if child == 0:
+        os.environ[crash.VARIABLE] = point
+        try:
+            pops.absent(*names, policy=policy)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, f"never came to {point}"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_anywhere_it_ends_as_it_should_when_run_again(pops: Pops, point: str) -> None:
+    kept, commits = pops.lagos.uids("other"), pops.world.commits()
+    _killed(pops, point, "orders", policy="delete")
+    assert pops.world.commits() == commits + POINTS[point]
+    if point == "removed":
+        # the files went only when the PoPs had the mark
+        pops.sync("main~1")
+    pops.sync()
+    again = pops.absent("orders")
+    assert not again.get("failed"), again["msg"]
+    assert pops.world.commits() == commits + 2
+    assert pops.files("orders") == pops.lagos.names("orders") == pops.johannesburg.names("orders") == []
+    assert pops.lagos.refused == []
+    assert pops.lagos.uids("other") == kept
+    ids = {line.split()[1] for line in pops.world.git("log", "-2", "--format=%B").splitlines() if " delete " in line}
+    assert len(ids) == 1
+    assert not pops.absent("orders")["changed"]
+
+
+@pytest.mark.parametrize("point", ["planned", "committed", "pushed", "snapshot"])
+def test_a_final_backup_is_asked_for_once(pops: Pops, point: str) -> None:
+    pops.lagos.status["ScyllaDBManagerTask"] = {"taskID": "7c1a"}
+    _killed(pops, point, "other", policy="snapshot")
+    for _again in range(2):
+        with pytest.raises(DbaasError, match="backup/7c1a"):
+            pops.absent("other", policy="snapshot")
+    assert len([path for path in pops.world.files() if "/snapshots/" in path]) == 1
+    assert pops.lagos.names("other") == ALL
+
+
+@pytest.mark.parametrize("point", ["planned", "committed", "pushed"])
+def test_killed_while_keeping_it_keeps(pops: Pops, point: str) -> None:
+    _killed(pops, point, "other", policy="retain")
+    pops.absent("other", policy="retain")
+    assert "tenants/acme/retained/other.yaml" in pops.files("other")
+    assert "tenants/acme/claims/other.yaml" not in pops.files("other")
+    pops.sync()
+    assert pops.lagos.names("other") == ALL
