@@ -29,6 +29,7 @@ _AROUND = {
     "spec.sku": "a name; what it brings is told field by field",
     "spec.plan": "labels, price and SLA; what it brings is told field by field",
     "spec.backup": "the schedule of the operator, from the next backup on",
+    "spec.deletionProtection": "what deprovisioning may do",
     "spec.observability": "monitors and rules beside the database",
     "spec.networking.allowedCIDRs": "the network policy; connections that are open stay, new ones follow the new list",
 }

@@ -13,8 +13,9 @@ from ansible_collections.dbaas.platform.plugins.module_utils import crash, docum
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Live, Standing, Step
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
@@ -41,6 +42,8 @@ Look: TypeAlias = "dict[str, dict[str, Live | Unreachable]]"
 _PAUSE = 0.5
 #: seconds after which an object that a synced PoP does not have is not waited for any more
 _ABSENT = 10.0
+#: what deleting takes in the plan: two commits, each carried over by Argo CD
+_SECONDS = 120
 _WORDS = {
     "marked": "marked for deletion",
     "waiting": "waiting for Argo CD to carry the mark over",
@@ -59,14 +62,14 @@ def run_keys(run: Run, keys: Sequence[Key]) -> Json:
     """
     with base.repository(run) as repository:
         snapshot = repository.fetch()
-        _catalog, platform = base.kept(snapshot)
+        catalog, platform = base.kept(snapshot)
         policy = run.text("deletion_policy") or "retain"
         clusters = {} if policy == "retain" else base.clusters(run, platform)
         course = _Course(run, repository, list(dict.fromkeys(keys)), policy, platform, clusters)
         standings = course.standings(snapshot)
         course.refuse(standings)
         course.warn(snapshot, standings)
-        plans = {key: _plan(item, policy) for key, item in standings.items()}
+        plans = {key: _plan(item, policy, catalog) for key, item in standings.items()}
         if policy == "retain":
             course.commit("Keep", lambda item, request: domain.retain(item, request, base.YAML))
             return course.result(plans)
@@ -417,16 +420,23 @@ def _as_marked(item: Json) -> Json:
     return {**item, "metadata": {**metadata, "annotations": marks}}
 
 
-def _plan(item: Standing, policy: str) -> Json:
-    """What will be gone, for those who must agree to it."""
-    if policy == "retain" or not item.derived:
-        return {"restart": "none", "gone": {}, "irreversible": []}
+def _plan(item: Standing, policy: str, catalog: Catalog) -> Json:
+    """What will be gone and what that saves, for those who must agree to it."""
+    if not item.derived:
+        return {**consequences.NOTHING.data(), "gone": {}}
     spec: Json = documents.load_all(next(iter(item.derived.values())), item.path)[0]["spec"]
+    cost = consequences.price(spec, catalog)
+    if policy == "retain":
+        kept = consequences.Effects(cost_before=cost, cost_after=cost)
+        return {**kept.data(), "gone": {}}
     nodes = sum(role["replicas"] for role in spec["resources"].values())
     volumes = f"{nodes} volumes of {spec['storage']['size']} in each of {', '.join(item.derived)}"
     last = "a final backup is taken first" if policy == "snapshot" else "no final backup is taken"
-    return {
-        "restart": "outage",
-        "gone": domain.gone(item, base.YAML),
-        "irreversible": [f"{volumes}, with all data; {last}"],
-    }
+    effects = consequences.Effects(
+        restart="outage",
+        seconds=_SECONDS,
+        cost_before=cost,
+        cost_after=0,
+        irreversible=(f"{volumes}, with all data; {last}",),
+    )
+    return {**effects.data(), "gone": domain.gone(item, base.YAML)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 
-from tests.unit.runner import crashes
+from tests.tools.tree import ROOT
+from tests.unit.runner import crashes, test_deprovision
 from tests.unit.runner.world import World
 
 Json = dict[str, Any]
@@ -18,6 +20,13 @@ MERGE: Json = {"tenant": "acme", "name": "orders", "merge": True, "resources": {
 BACK: Json = {"tenant": "acme", "name": "orders"}
 #: point -> whether the remote has the commit when the run dies there
 POINTS = {"planned": False, "committed": False, "pushed": True}
+
+
+def test_every_point_that_the_code_names_is_hit() -> None:
+    texts = (path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
+    named = {name for text in texts for name in re.findall(r"crash\.point\(\"([a-z-]+)\"\)", text)}
+    # the killed runs of these tables fail where they do not come to their point
+    assert named == {*POINTS, *test_deprovision.POINTS, *test_deprovision.SNAPSHOT_POINTS}
 
 
 def cpu(world: World) -> str:

@@ -90,6 +90,7 @@ def test_again_changes_nothing(pops: Pops) -> None:
 def test_the_plan_says_what_will_be_gone(pops: Pops) -> None:
     plan = pops.absent("orders", check=True)["operations"][0]["plan"]
     assert plan["restart"] == "outage"
+    assert plan["cost_monthly_usd"] == {"before": 1800, "after": 0, "delta": -1800}
     assert "ScyllaCluster orders" in plan["gone"]["johannesburg"]
     assert plan["irreversible"] == [
         "3 volumes of 500Gi in each of lagos, johannesburg, with all data; no final backup is taken"
@@ -281,6 +282,7 @@ def test_snapshot_is_taken_and_awaited_as_far_as_the_operator_tells(pops: Pops) 
 
 
 #: point -> commits that the remote has when a run that deletes dies there
+SNAPSHOT_POINTS = ("planned", "committed", "pushed", "snapshot")
 POINTS = {"planned": 0, "committed": 0, "pushed": 1, "marked": 1, "removed": 2}
 
 
@@ -316,7 +318,7 @@ def test_killed_anywhere_it_ends_as_it_should_when_run_again(pops: Pops, point: 
     assert not pops.absent("orders")["changed"]
 
 
-@pytest.mark.parametrize("point", ["planned", "committed", "pushed", "snapshot"])
+@pytest.mark.parametrize("point", SNAPSHOT_POINTS)
 def test_a_final_backup_is_asked_for_once(pops: Pops, point: str) -> None:
     pops.lagos.status["ScyllaDBManagerTask"] = {"taskID": "7c1a"}
     _killed(pops, point, "other", policy="snapshot")
