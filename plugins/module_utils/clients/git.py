@@ -62,7 +62,11 @@ _FAILURES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "",
         ),
         (r"returned error: 407|response 407|code 407", "git-proxy", "the proxy wants a user and password, or others"),
-        (r"CONNECT tunnel failed|from proxy after CONNECT", "git-proxy", "the proxy does not let this through"),
+        (
+            r"CONNECT tunnel failed|from proxy after CONNECT|Proxy CONNECT aborted",
+            "git-proxy",
+            "the proxy does not let this through",
+        ),
         (r"[Rr]esolve proxy", "git-proxy", "the name of the proxy is not known"),
         (r"Operation too slow|no answer within|Timeout, server .* not responding", "git-timeout", ""),
         (r"[Cc]onnection timed out|Operation timed out", "git-timeout", ""),
@@ -200,6 +204,7 @@ class GitRepository:
         self._fetches = 0
 
     def __enter__(self) -> GitRepository:
+        _check_authority(self.remote.ca_cert)
         if self._parent is None:
             _sweep(Path(tempfile.gettempdir()))
             parent, self._lock = _own_folder()
@@ -467,11 +472,8 @@ class GitRepository:
                 reason = f"{reason} ({hint})" if hint else reason
                 break
         else:
-            if (
-                self.remote.proxy
-                and "ailed to connect" in reason
-                and (urlsplit(self._url).hostname or "") not in reason
-            ):
+            met = re.search(r"ailed to connect to (\S+) port", failure.stderr)
+            if met and met[1] == urlsplit(self.remote.proxy or "").hostname != urlsplit(self._url).hostname:
                 code = "git-proxy"
             elif "returned error: 30" in failure.stderr or "redirect" in reason:
                 reason += " (the remote redirects; give its final address, a token is not sent after a redirect)"
@@ -630,6 +632,18 @@ def _remote_environment(remote: Remote, url: str, silence: int) -> dict[str, str
     if remote.ca_cert:
         extra["GIT_SSL_CAINFO"] = str(Path(remote.ca_cert).absolute())
     return _configuration(config) | extra
+
+
+def _check_authority(path: str | None) -> None:
+    """Raises DbaasError option-invalid: what git says of a file that is not there names neither file nor option."""
+    if not path:
+        return
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DbaasError("option-invalid", f"ca_cert: {path}: {error.strerror}") from None
+    if b"-----BEGIN" not in content:
+        raise DbaasError("option-invalid", f"ca_cert: {path}: holds no certificate in PEM")
 
 
 def _is_ssh(url: str) -> bool:

@@ -14,7 +14,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients import git 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
-from tests.lab import pki
 from tests.unit.gitremote import CANARY, GitRemote, serving
 
 NOBODY = "1" * 40
@@ -303,26 +302,6 @@ class redirecting:  # noqa: N801
     def __exit__(self, *_error: object) -> None:
         self.server.shutdown()
         self.server.server_close()
-
-
-def test_proxy_is_used_and_its_password_hidden() -> None:
-    remote = Remote("http://git.invalid/r.git", proxy=f"http://me:{CANARY.replace('/', '-')}@127.0.0.1:1")
-    with GitRepository(remote) as repository:
-        error = refusal(repository.head)
-    assert "Failed to connect to 127.0.0.1 port 1" in error.message
-    assert CANARY.replace("/", "-") not in error.message + repr(remote) + repository._clean(str(remote.proxy).encode())
-
-
-def test_own_certificate_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pki.make(tmp_path)
-    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
-    with serving(tmp_path / "remote", certificate=(tmp_path / "server.crt", tmp_path / "server.key")) as there:
-        with GitRepository(there.remote()) as repository:
-            error = refusal(repository.head)
-        assert (error.code, error.retry) == ("git-certificate", False)
-        assert "none of the authorities that are trusted here (ca_cert)" in error.message
-        with GitRepository(there.remote(ca_cert=str(tmp_path / "ca.crt"))) as repository:
-            write(repository, a="1")
 
 
 def test_configuration_of_the_user_changes_nothing(there: GitRemote, tmp_path: Path) -> None:
