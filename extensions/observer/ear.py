@@ -10,21 +10,27 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.argocd import Application, Changes
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, SECRET, Obj
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, CONFIG_MAP, SECRET, Obj
 
 from .metrics import Metrics
 from .watch import Key, Store, log
 
 REPOSITORIES = "argocd.argoproj.io/secret-type=repository"
+#: Argo CD's ConfigMaps of the hosts' SSH keys (one file), and of authorities by the name of the host.
+HOST_KEYS, AUTHORITIES = "argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"
+#: Failures after which the credential is read anew at once.
+_STALE = ("git-auth", "git-host-key", "git-certificate", "option-invalid")
 #: How long a credential is believed before Argo CD's Secret is read again; one that is refused is read at once.
 CREDENTIAL_SECONDS = 60.0
 
@@ -175,16 +181,32 @@ class Ear:
         if now - self._remotes_at < CREDENTIAL_SECONDS:
             return
         remotes = {}
+        trusted: Mapping[str, Mapping[str, str]] | None = None
         for item in self._cluster.list(SECRET, self._namespace, REPOSITORIES)[0]:
             secret = self._cluster.get(SECRET, self._namespace, item["metadata"]["name"])
-            if secret and (remote := read_remote(secret)):
+            if secret is None:
+                continue
+            if trusted is None:
+                trusted = {name: self._config_map(name) for name in (HOST_KEYS, AUTHORITIES)}
+            if remote := read_remote(secret, trusted, self._keep):
                 remotes[argocd.address(remote.url)] = remote
         self._moved = self._moved or remotes != self._remotes
         self._remotes, self._remotes_at = remotes, now
 
+    def _config_map(self, name: str) -> Mapping[str, str]:
+        found = self._cluster.get(CONFIG_MAP, self._namespace, name) or {}
+        return found.get("data") or {}
+
+    def _keep(self, content: str) -> str:
+        """A file of this content that only we read; named by it, so that another key is another remote."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / sha256(content.encode()).hexdigest()
+        path.touch(mode=0o600)
+        path.write_text(content)
+        return str(path)
+
     def _repository(self, address: str, branch: str) -> GitRepository:
-        given = self._remotes[address]
-        remote = Remote(given.url, branch, given.token, given.username, given.ca_cert, given.proxy)
+        remote = replace(self._remotes[address], branch=branch)
         if remote not in self._open:
             folder = self._folder / sha256(f"{remote.url} {branch}".encode()).hexdigest()[:16]
             self._open[remote] = GitRepository(remote, folder, timeout=30.0).__enter__()
@@ -201,7 +223,7 @@ class Ear:
                     log("hearing again")
                 self._complaint = ""
             except DbaasError as error:
-                if error.code == "git-auth":
+                if error.code in _STALE:
                     self._remotes_at = float("-inf")
                 self._complain(error.message)
             except Exception as error:  # noqa: BLE001 - a deaf PoP would apply nothing for minutes
@@ -217,16 +239,26 @@ class Ear:
         self._metrics.errors.labels("ear").inc()
 
 
-def read_remote(secret: Obj) -> Remote | None:
-    """The remote of one of Argo CD's repository Secrets; None where it is no Git repository."""
+def read_remote(secret: Obj, trusted: Mapping[str, Mapping[str, str]], keep: Callable[[str], str]) -> Remote | None:
+    """The remote of one of Argo CD's repository Secrets; None where it is no Git repository.
+
+    `trusted`: data of HOST_KEYS and AUTHORITIES; `keep`: content -> path of a file that holds it. The host's key is
+    checked always, whatever `insecureIgnoreHostKey` says.
+    """
     data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
     if not data.get("url") or data.get("type", "git") != "git":
         return None
+    key = data.get("sshPrivateKey")
+    hosts = trusted.get(HOST_KEYS, {}).get("ssh_known_hosts")
+    authority = trusted.get(AUTHORITIES, {}).get(urlsplit(data["url"]).hostname or "")
     return Remote(
         data["url"],
         token=data.get("password") or None,
         username=data.get("username") or "dbaas",
         proxy=data.get("proxy") or None,
+        ca_cert=keep(authority) if authority else None,
+        ssh_key_file=keep(key) if key else None,
+        ssh_known_hosts=keep(hosts) if key and hosts else None,
     )
 
 

@@ -31,12 +31,13 @@ SETTINGS = {
 }
 
 
-def make_repository(folder: Path) -> Path:
-    """An empty bare repository with the branch main, unless it is there."""
+def make_repository(folder: Path, branch: str = "main") -> Path:
+    """An empty bare repository with this branch, unless it is there."""
     repository = folder / REPOSITORY
     if not (repository / "HEAD").exists():
         subprocess.run(
-            ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(repository)], check=True
+            ["git", "init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(repository)],
+            check=True,
         )
         (repository / "hooks").mkdir(exist_ok=True)
     for name, value in SETTINGS.items():

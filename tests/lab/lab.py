@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from . import binaries, crds, gitserver, pki
+from . import binaries, crds, gitserver, pki, sshd
 from .api import Api, ApiError
 from .binaries import LabError
 from .crds import ROOT
@@ -28,7 +28,7 @@ from .processes import Program, Supervisor
 from .progress import Progress
 
 GIT_USERS = {"writer": True, "argocd": False}
-SHARED_PORTS = ("supervisor", "git", "redis", "repo-server", "repo-server-metrics")
+SHARED_PORTS = ("supervisor", "git", "sshd", "redis", "repo-server", "repo-server-metrics")
 # Seconds that the stand-in for an operator takes to make a database.
 DELAY = 4.0
 # Under the kernel's ephemeral ports, so that no outgoing connection takes one while the lab is down.
@@ -43,8 +43,15 @@ class Lab:
         self.pops = list(pops)
         self._kept = kept
         ports, tokens = kept["ports"], kept["tokens"]
+        self.branch, self.argocd, self.ssh_user = kept["branch"], kept["argocd"], kept["ssh_user"]
         self.git_url = f"http://127.0.0.1:{ports['git']}/{gitserver.REPOSITORY}"
+        if self.ssh_user:
+            self.git_url = f"ssh://{self.ssh_user}@127.0.0.1:{ports['sshd']}/{gitserver.REPOSITORY}"
         self.repository = state / "git" / gitserver.REPOSITORY
+        self.ssh = sshd.Keys(state / "ssh")
+        credential = {"username": "argocd", "password": tokens["git/argocd"]}
+        if self.ssh_user:
+            credential = {"sshPrivateKey": self.ssh.key("argocd").read_text()}
         self.shared = Shared(
             folder=state,
             bin=state / "bin",
@@ -52,7 +59,9 @@ class Lab:
             redis_password=tokens["redis"],
             repo_server=ports["repo-server"],
             git_url=self.git_url,
-            git_token=tokens["git/argocd"],
+            git_credential=credential,
+            known_hosts=self.ssh.known_hosts.read_text() if self.ssh_user else "",
+            argocd=self.argocd,
             platform_key=kept["platform_key"],
             server_key=tokens["argocd/server"],
         )
@@ -76,12 +85,16 @@ class Lab:
         state: Path | None = None,
         delay: float = DELAY,
         health: Mapping[str, str] | None = None,
+        branch: str = "main",
+        argocd: str = "argocd",
+        ssh: bool = False,
         progress: Progress | None = None,
     ) -> Lab:
         """Bring up these PoPs, or mend what is broken of them; with everything up it changes nothing.
 
         `delay`: seconds that a simulated database takes. `health`: Argo CD's health checks, Lua by `<group>_<Kind>`.
-        Raises LabError, with what to do.
+        `branch`: of the repository; `argocd`: the namespace of Argo CD; `ssh`: whether all reach the repository by SSH
+        instead of HTTP. These three are settled when the state folder is made. Raises LabError, with what to do.
         """
         if bad := [pop for pop in pops if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", pop)] or not pops:
             raise LabError(f"no name of a PoP: {bad}")
@@ -95,17 +108,22 @@ class Lab:
         source = crds.source()
         progress.say(f"lab in {state}: {', '.join(pops)}; {source}; its databases are simulated")
         with _only_one(state):
-            lab = cls(state, pops, _remember(state, pops))
+            kept = _remember(state, pops, branch=branch, argocd=argocd)
+            if ssh:
+                kept["ssh_user"] = sshd.resolve(state / "ssh", progress).user
+                sshd.prepare(state / "ssh", state / "git", kept["ports"]["sshd"])
+                private(state / "state.json", json.dumps(kept, indent=1))
+            lab = cls(state, pops, kept)
             with progress.task("configuration"):
                 lab._write_files(own)
                 lab.supervisor.ensure(lab._programs())
             with progress.task("Git, Redis, Argo CD's repo-server"):
-                for name in ("git", "redis", "argocd-repo-server"):
+                for name in lab._shared:
                     lab.supervisor.start(name)
             with ThreadPoolExecutor(len(pops)) as pool:
                 list(pool.map(lambda pop: lab._raise(pop, own, source, delay, health or {}, progress), lab.pops))
-            lab.supervisor.wait_running(["git", "redis", "argocd-repo-server"])
-            _wait_port(lab._kept["ports"]["git"])
+            lab.supervisor.wait_running(lab._shared)
+            _wait_port(lab._kept["ports"]["sshd" if lab.ssh_user else "git"])
             _wait_port(lab.shared.repo_server)
         return lab
 
@@ -114,7 +132,7 @@ class Lab:
         """The lab that is there, up or not; LabError if there is none."""
         state = (state or default_state()).absolute()
         try:
-            kept = json.loads((state / "state.json").read_text())
+            kept = {**_NAMES, **json.loads((state / "state.json").read_text())}
         except FileNotFoundError as error:
             raise LabError(f"there is no lab in {state}: make one with `python -m tests.lab up`") from error
         return cls(state, kept["pops"], kept)
@@ -134,6 +152,20 @@ class Lab:
 
     def git_token(self, user: str = "writer") -> str:
         return str(self._kept["tokens"][f"git/{user}"])
+
+    def git_environment(self, user: str = "writer") -> dict[str, str]:
+        """How our modules, and for SSH plain Git, find the repository with this user's credential."""
+        common = {"DBAAS_REPOSITORY": self.git_url, "DBAAS_GIT_BRANCH": self.branch}
+        if not self.ssh_user:
+            return {**common, "DBAAS_GIT_USERNAME": user, "DBAAS_GIT_TOKEN": self.git_token(user)}
+        key, hosts = str(self.ssh.key(user)), str(self.ssh.known_hosts)
+        plain = f"ssh -F none -i {key} -o IdentitiesOnly=yes -o UserKnownHostsFile={hosts} -o StrictHostKeyChecking=yes"
+        return {
+            **common,
+            "DBAAS_GIT_SSH_KEY_FILE": key,
+            "DBAAS_GIT_SSH_KNOWN_HOSTS": hosts,
+            "GIT_SSH_COMMAND": plain,
+        }
 
     def git_remote(self, user: str = "writer") -> str:
         """The repository's address with user and token in it, for a plain `git push`. Not for logs."""
@@ -195,6 +227,10 @@ class Lab:
 
     # --- how it comes up
 
+    @property
+    def _shared(self) -> list[str]:
+        return ["sshd" if self.ssh_user else "git", "redis", "argocd-repo-server"]
+
     def _name(self, process: str, pop: str | None) -> str:
         return f"{pop}.{process}" if pop else process
 
@@ -213,12 +249,12 @@ class Lab:
         for user in USERS:
             pops = {name: (pop.server, pop.tokens[user]) for name, pop in self._pops.items()}
             private(self.kubeconfig(user), json.dumps(kubeconfig(user, pops, ca), indent=1))
-        gitserver.make_repository(self.state / "git")
+        gitserver.make_repository(self.state / "git", self.branch)
         users = {user: {"token": self.git_token(user), "write": write} for user, write in GIT_USERS.items()}
         private(self.state / "git" / "users.json", json.dumps(users))
         for part in ("redis", "argocd/ssh", "argocd/tls", "argocd/gnupg", "argocd/tmp", "argocd/plugins"):
             (self.state / part).mkdir(parents=True, exist_ok=True)
-        (self.state / "argocd" / "ssh" / "ssh_known_hosts").touch()
+        (self.state / "argocd" / "ssh" / "ssh_known_hosts").write_text(self.shared.known_hosts)
         lines = ["bind 127.0.0.1", f"port {self.shared.redis}", f"requirepass {self.shared.redis_password}"]
         # A process title would overwrite the environment that the lab finds its processes by.
         lines += ['save ""', "appendonly no", "databases 64", "set-proc-title no", f'dir "{self.state / "redis"}"']
@@ -226,7 +262,6 @@ class Lab:
 
     def _programs(self) -> list[Program]:
         ports, folder = self._kept["ports"], self.state
-        git = [sys.executable, "-m", "tests.lab.gitserver", str(ports["git"]), str(folder / "git")]
         repo_server = [
             str(self.shared.bin / "argocd-repo-server"),
             "--disable-tls",
@@ -237,11 +272,23 @@ class Lab:
             f"--redis=127.0.0.1:{ports['redis']}",
         ]
         shared = [
-            Program("git", git, {"PYTHONPATH": str(ROOT), "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(folder / "git")}),
+            self._git_server(),
             Program("redis", [str(self.shared.bin / "redis-server"), str(folder / "redis" / "redis.conf")]),
             Program("argocd-repo-server", repo_server, argocd_environment(folder / "argocd", self.shared)),
         ]
         return shared + [program for pop in self._pops.values() for program in pop.programs()]
+
+    def _git_server(self) -> Program:
+        name, module, folder = ("sshd", "sshd", "ssh") if self.ssh_user else ("git", "gitserver", "git")
+        command = [
+            sys.executable,
+            "-m",
+            f"tests.lab.{module}",
+            str(self._kept["ports"][name]),
+            str(self.state / folder),
+        ]
+        home = str(self.state / "git")
+        return Program(name, command, {"PYTHONPATH": str(ROOT), "GIT_CONFIG_NOSYSTEM": "1", "HOME": home})
 
     def _raise(
         self,
@@ -278,6 +325,8 @@ class Lab:
             self.supervisor.start(program.name)
 
 
+#: The names that a lab may have otherwise; ssh_user is "" where the repository is reached by HTTP.
+_NAMES = {"branch": "main", "argocd": "argocd", "ssh_user": ""}
 _ROLES = ("application-controller", "repo-server")
 
 
@@ -292,12 +341,12 @@ def _only_one(state: Path) -> Iterator[None]:
         yield
 
 
-def _remember(state: Path, pops: Sequence[str]) -> dict[str, Any]:
-    """Ports, tokens and the platform key: chosen once, then read."""
+def _remember(state: Path, pops: Sequence[str], **names: str) -> dict[str, Any]:
+    """Ports, tokens, the platform key and `names` (see _NAMES): chosen once, then read."""
     path = state / "state.json"
-    kept: dict[str, Any] = {"pops": [], "ports": {}, "tokens": {}, "platform_key": ""}
+    kept: dict[str, Any] = {"pops": [], "ports": {}, "tokens": {}, "platform_key": "", **_NAMES, **names}
     if path.exists():
-        kept = json.loads(path.read_text())
+        kept = {**_NAMES, **json.loads(path.read_text())}
     kept["pops"] += [pop for pop in pops if pop not in kept["pops"]]
     kept["platform_key"] = kept["platform_key"] or base64.b64encode(secrets.token_bytes(32)).decode()
     tokens = ["supervisor", "redis", "argocd/server", *(f"git/{user}" for user in GIT_USERS)]

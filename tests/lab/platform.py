@@ -30,9 +30,7 @@ def environment(lab: Lab, user: str = "reader") -> dict[str, str]:
         # a user of a container may have a home that is not there
         "ANSIBLE_REMOTE_TMP": str(lab.state / "ansible"),
         "ANSIBLE_ASYNC_DIR": str(lab.state / "async"),
-        "DBAAS_REPOSITORY": lab.git_url,
-        "DBAAS_GIT_USERNAME": "writer",
-        "DBAAS_GIT_TOKEN": lab.git_token("writer"),
+        **lab.git_environment("writer"),
         "K8S_AUTH_KUBECONFIG": str(lab.kubeconfig(user)),
     }
 
@@ -44,7 +42,7 @@ def pops(lab: Lab) -> list[dict[str, Any]]:
             "name": name,
             "cluster_domain": f"{name}.dbaas.internal",
             "pod_cidrs": [f"10.{40 + number}.0.0/16"],
-            "argocd": {"destination": "pop"},
+            "argocd": {"destination": "pop", "namespace": lab.argocd},
             "components": list(COMPONENTS),
         }
         for number, name in enumerate(lab.pops, start=1)
@@ -78,6 +76,11 @@ def set_up(lab: Lab) -> None:
     for pop, application in json.loads(roots.read_text()).items():
         # the one thing that whoever bootstraps a PoP applies by hand
         lab.api(pop).apply(application)
+    wait_synced(lab)
+
+
+def wait_synced(lab: Lab) -> None:
+    """Until every component of the platform is Synced in every PoP; LabError naming what is not after two minutes."""
     end = time.monotonic() + 120
     while missing := list(_missing(lab)):
         if time.monotonic() > end:
@@ -89,13 +92,14 @@ def _missing(lab: Lab) -> Iterator[str]:
     wanted: Sequence[str] = (
         "dbaas-crds",
         "dbaas-rbac",
+        "dbaas-observer-rbac",
         "dbaas-guards",
         "dbaas-policies",
         "dbaas-argocd",
         "dbaas-tenants",
     )
     for pop in lab.pops:
-        found = lab.api(pop).get("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications") or {"items": []}
+        found = lab.api(pop).get(f"/apis/argoproj.io/v1alpha1/namespaces/{lab.argocd}/applications") or {"items": []}
         synced = {
             item["metadata"]["name"]
             for item in found["items"]

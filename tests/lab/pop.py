@@ -23,9 +23,10 @@ HERE = Path(__file__).parent
 PROCESSES = ("etcd", "kube-apiserver", "kube-controller-manager", "kwok", "argocd-application-controller", "observer")
 PORTS = ("etcd", "etcd-peer", "api", "controller-manager", "kwok", "argocd-metrics", "observer")
 # Who may speak to a PoP's API server: the service accounts of a real one, each with the groups it would have there.
+# {argocd}: the namespace of its Argo CD.
 USERS = {
     "admin": "admin",
-    "argocd": "system:serviceaccount:argocd:argocd-application-controller",
+    "argocd": "system:serviceaccount:{argocd}:argocd-application-controller",
     "observer": "system:serviceaccount:dbaas-system:observer",
     "operator": "system:serviceaccount:scylla-operator:scylla-operator",
     "reader": "system:serviceaccount:dbaas-system:reader",
@@ -60,11 +61,16 @@ ARGOCD_CM = {
 }
 
 
-def groups(user: str) -> list[str]:
-    """The groups that Kubernetes gives a user of this name."""
+def account(user: str, argocd: str = "argocd") -> str:
+    """The name that Kubernetes knows a user of USERS by."""
+    return USERS[user].format(argocd=argocd)
+
+
+def groups(user: str, argocd: str = "argocd") -> list[str]:
+    """The groups that Kubernetes gives a user of USERS."""
     if user in MASTERS:
         return ["system:masters"]
-    namespace = USERS[user].split(":")[2]
+    namespace = account(user, argocd).split(":")[2]
     return ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
 
 
@@ -94,7 +100,11 @@ class Shared:
     redis_password: str
     repo_server: int
     git_url: str
-    git_token: str
+    #: what Argo CD's repository Secret holds beside the address
+    git_credential: Mapping[str, str]
+    #: the SSH keys of the Git host, "" where it is none of SSH
+    known_hosts: str
+    argocd: str
     platform_key: str
     server_key: str
 
@@ -130,8 +140,11 @@ class Pop:
     def write_files(self) -> None:
         for part in ("etcd", "argocd/ssh", "argocd/tls", "argocd/gnupg", "argocd/tmp"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        (self.folder / "argocd" / "ssh" / "ssh_known_hosts").touch()
-        rows = [f'{self.tokens[user]},{name},{user},"{",".join(groups(user))}"' for user, name in USERS.items()]
+        (self.folder / "argocd" / "ssh" / "ssh_known_hosts").write_text(self.shared.known_hosts)
+        argocd = self.shared.argocd
+        rows = [
+            f'{self.tokens[user]},{account(user, argocd)},{user},"{",".join(groups(user, argocd))}"' for user in USERS
+        ]
         private(self.folder / "tokens.csv", "\n".join(rows) + "\n")
         ca = self.ca.read_bytes()
         for user in USERS:
@@ -196,7 +209,7 @@ class Pop:
                 f"--server-address={local}:{ports['kwok']}",
             ],
             "argocd-application-controller": [
-                "--namespace=argocd",
+                f"--namespace={self.shared.argocd}",
                 f"--kubeconfig={config['argocd']}",
                 f"--repo-server={local}:{self.shared.repo_server}",
                 "--repo-server-plaintext",
@@ -227,6 +240,7 @@ class Pop:
             return []
         command = [sys.executable, "-m", "ansible_collections.dbaas.platform.extensions.observer"]
         command += ["--kubeconfig", config, "--context", self.name, "--port", str(self.ports["observer"])]
+        command += ["--argocd-namespace", self.shared.argocd]
         environment = {"PYTHONPATH": str(ROOT / ".cache" / "collections"), "PYTHONUNBUFFERED": "1"}
         return [Program(self.process("observer"), command, environment)]
 
@@ -244,7 +258,7 @@ class Pop:
             definitions = crds.documents | {name: path.read_bytes() for name, path in own.crds.items()}
             root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
             applied = pool.map(lambda item: api.apply_text(f"{root}/{item[0]}", item[1]), definitions.items())
-            list(pool.map(api.apply, [_named("Namespace", name) for name in ("argocd", "dbaas-system")]))
+            list(pool.map(api.apply, [_named("Namespace", name) for name in (self.shared.argocd, "dbaas-system")]))
             list(applied)
             list(pool.map(api.wait_served, definitions))
             list(pool.map(api.apply, [*self.objects(health), *stages(delay)]))
@@ -259,32 +273,34 @@ class Pop:
         maps: dict[str, dict[str, str]] = {
             f"argocd-{name}": {} for name in ("rbac-cm", "gpg-keys-cm", "ssh-known-hosts-cm", "tls-certs-cm")
         }
+        maps["argocd-ssh-known-hosts-cm"] = {"ssh_known_hosts": self.shared.known_hosts}
+        argocd = self.shared.argocd
         project = {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]}
         project["clusterResourceWhitelist"] = [{"group": "*", "kind": "*"}]
         key = base64.b64decode(self.shared.platform_key)
         everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
         return [
             *(
-                _argocd("ConfigMap", name, data=data)
+                _argocd("ConfigMap", name, argocd, data=data)
                 for name, data in {**maps, "argocd-cm": {**ARGOCD_CM, **lua}}.items()
             ),
-            secret("argocd", "argocd-secret", {"server.secretkey": self.shared.server_key}, {_PART_OF: "argocd"}),
+            secret(argocd, "argocd-secret", {"server.secretkey": self.shared.server_key}, {_PART_OF: "argocd"}),
             secret(
-                "argocd",
+                argocd,
                 "pop",
                 {"name": "pop", "server": self.server, "config": json.dumps(cluster)},
                 {_SECRET_TYPE: "cluster"},
             ),
             secret(
-                "argocd",
+                argocd,
                 "gitops",
-                {"type": "git", "url": self.shared.git_url, "username": "argocd", "password": self.shared.git_token},
+                {"type": "git", "url": self.shared.git_url, **self.shared.git_credential},
                 {_SECRET_TYPE: "repository"},
             ),
             secret("dbaas-system", "platform-key", {"key": key}),
-            _argocd("AppProject", "default", "argoproj.io/v1alpha1", spec=project),
-            *_grant("argocd-application-controller", everything, "argocd"),
-            *_grant("lab-operator", operator_rules(), "operator"),
+            _argocd("AppProject", "default", argocd, "argoproj.io/v1alpha1", spec=project),
+            *_grant("argocd-application-controller", everything, account("argocd", argocd)),
+            *_grant("lab-operator", operator_rules(), account("operator")),
         ]
 
 
@@ -349,8 +365,8 @@ def _named(kind: str, name: str, version: str = "v1", **fields: Any) -> Obj:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields}
 
 
-def _argocd(kind: str, name: str, version: str = "v1", **fields: Any) -> Obj:
-    metadata = {"name": name, "namespace": "argocd", "labels": {_PART_OF: "argocd"}}
+def _argocd(kind: str, name: str, namespace: str, version: str = "v1", **fields: Any) -> Obj:
+    metadata = {"name": name, "namespace": namespace, "labels": {_PART_OF: "argocd"}}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
 
 
@@ -365,7 +381,7 @@ def secret(namespace: str, name: str, data: Mapping[str, str | bytes], labels: M
 
 def _grant(name: str, rules: list[Obj], user: str) -> list[Obj]:
     version = "rbac.authorization.k8s.io/v1"
-    _system, _kind, namespace, account = USERS[user].split(":")
+    _system, _kind, namespace, name_of = user.split(":")
     return [
         _named("ClusterRole", name, version, rules=rules),
         _named(
@@ -373,6 +389,6 @@ def _grant(name: str, rules: list[Obj], user: str) -> list[Obj]:
             name,
             version,
             roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            subjects=[{"kind": "ServiceAccount", "namespace": namespace, "name": account}],
+            subjects=[{"kind": "ServiceAccount", "namespace": namespace, "name": name_of}],
         ),
     ]

@@ -18,7 +18,6 @@ Json = dict[str, Any]
 
 LAYOUT = 1
 COMPONENTS = ("crds", "rbac", "policies", "argocd", "tenants", "observer", "operators")
-ARGOCD_USER = "system:serviceaccount:argocd:argocd-application-controller"
 #: folders that stand beside those of the PoPs
 _TAKEN = ("claims", "retained")
 
@@ -134,13 +133,14 @@ def network_problem(path: str, given: str) -> Iterator[FieldError]:
 
 def _pop(name: str, data: Json) -> Pop:
     argocd = data.get("argocd", {})
-    user = argocd.get("user", ARGOCD_USER)
+    namespace = argocd.get("namespace", "argocd")
+    user = argocd.get("user", f"system:serviceaccount:{namespace}:argocd-application-controller")
     return Pop(
         name=name,
         context=data.get("context", name),
         cluster_domain=data.get("clusterDomain", "cluster.local"),
         pod_cidrs=tuple(data.get("podCIDRs", [])),
-        argocd_namespace=argocd.get("namespace", "argocd"),
+        argocd_namespace=namespace,
         destination=argocd.get("destination", "in-cluster"),
         argocd_user=user,
         deliverers=tuple(data.get("deliverers", [user])),

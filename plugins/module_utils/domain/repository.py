@@ -74,7 +74,35 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
         paths.overlay(pop.name, "projects.yaml"): _projects(pop, platform),
         paths.overlay(pop.name, "applications.yaml"): applications,
         paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop),
+        paths.overlay(pop.name, "rbac", "observer.yaml"): _observer(pop),
     }
+
+
+def _observer(pop: Pop) -> list[Json]:
+    """What the observer may do in the namespace of this PoP's Argo CD, and which one that is."""
+    api, meta = "rbac.authorization.k8s.io", {"name": "dbaas-observer", "namespace": pop.argocd_namespace}
+    trusted = ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"]
+    rules = [
+        {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": trusted, "verbs": ["get"]},
+    ]
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": api, "kind": "Role", "name": "dbaas-observer"},
+            "subjects": [{"kind": "ServiceAccount", "name": "observer", "namespace": "dbaas-system"}],
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "dbaas-observer", "namespace": "dbaas-system"},
+            "data": {"argocd-namespace": pop.argocd_namespace},
+        },
+    ]
 
 
 def root(pop: Pop, platform: Platform) -> Json:
@@ -89,6 +117,10 @@ def _component(component: str, pop: Pop, platform: Platform, catalog: Catalog) -
         # guards are the same everywhere; the protection names this PoP's users
         yield _application("dbaas-guards", pop, platform, paths.base("policies"))
         yield _application("dbaas-policies", pop, platform, paths.overlay(pop.name, "policies"))
+    elif component == "rbac":
+        # rights are the same everywhere, but for those in the namespace of this PoP's Argo CD
+        yield _application("dbaas-rbac", pop, platform, paths.base("rbac"))
+        yield _application("dbaas-observer-rbac", pop, platform, paths.overlay(pop.name, "rbac"))
     elif component == "tenants":
         yield _parent(pop, platform)
     elif component == "operators":

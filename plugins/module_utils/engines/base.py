@@ -39,6 +39,7 @@ class Kind:
 
 CLAIM = Kind(GROUP, VERSION, "ServiceClaim", "serviceclaims")
 SECRET = Kind("", "v1", "Secret", "secrets")
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 EVENT = Kind("", "v1", "Event", "events")
 DEFINITION = Kind(

@@ -13,25 +13,17 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
-from tests.lab import sshd
 from tests.lab.binaries import LabError
+from tests.lab.sshd import Program, resolve
 from tests.unit.gitremote import SshRemote, serving_ssh
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> sshd.Program:
-    try:
-        return sshd.resolve(tmp_path_factory.mktemp("sshd"))
-    except LabError as error:
-        pytest.skip(f"no sshd: {error}")
-
-
 @pytest.fixture
-def there(tmp_path: Path, program: sshd.Program, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshRemote]:
+def there(tmp_path: Path, sshd: Program, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshRemote]:
     for name in ("GIT_SSH", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with serving_ssh(tmp_path, program) as remote:
+    with serving_ssh(tmp_path, sshd) as remote:
         yield remote
     assert list(tmp_path.glob("dbaas-git-*")) == []
 
@@ -226,7 +218,7 @@ def test_a_transfer_that_stalls(there: SshRemote) -> None:
             continue
 
 
-def test_a_connection_that_breaks(program: sshd.Program, there: SshRemote) -> None:
+def test_a_connection_that_breaks(there: SshRemote) -> None:
     server = socket.create_server(("127.0.0.1", 0))
 
     def hang_up() -> None:
@@ -260,7 +252,7 @@ def test_the_lab_says_why_there_is_no_sshd(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("DBAAS_LAB_SSHD", raising=False)
     if not Path("/usr/sbin/sshd").exists() and not Path("/usr/local/sbin/sshd").exists():
         with pytest.raises(LabError, match="there is no sshd here"):
-            sshd.resolve(tmp_path / "f")
+            resolve(tmp_path / "f")
     monkeypatch.setenv("DBAAS_LAB_SSHD", "/bin/false")
     with pytest.raises(LabError, match="sshd does not run here"):
-        sshd.resolve(tmp_path / "f")
+        resolve(tmp_path / "f")

@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import COMPONENTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 
+from tests.tools.tree import ROOT
 from tests.unit.domain import shipped
 
 Json = dict[str, Any]
@@ -67,6 +69,7 @@ def test_one_application_for_each_component() -> None:
     assert set(applications()) == {
         "dbaas-crds",
         "dbaas-rbac",
+        "dbaas-observer-rbac",
         "dbaas-guards",
         "dbaas-policies",
         "dbaas-argocd",
@@ -91,6 +94,7 @@ def test_paths_of_components() -> None:
     assert found["dbaas-guards"] == "base/policies"
     assert found["dbaas-policies"] == "overlays/lagos/policies"
     assert found["dbaas-rbac"] == "base/rbac"
+    assert found["dbaas-observer-rbac"] == "overlays/lagos/rbac"
     assert found["dbaas-operator-scylla"] is None
     assert repository.root(POP, shipped.platform())["spec"]["source"]["path"] == "overlays/lagos"
     operator = applications()["dbaas-operator-scylla"]["spec"]["source"]
@@ -122,6 +126,22 @@ def test_projects_are_narrow() -> None:
         for item in overlay()["overlays/lagos/projects.yaml"]
     ]
     assert order == ["-1", "-1"]
+
+
+def test_the_observer_has_its_rights_where_the_pops_argo_cd_is() -> None:
+    role, binding, config = overlay(argocd_namespace="gitops")["overlays/lagos/rbac/observer.yaml"]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "gitops"
+    assert [rule["resources"] for rule in role["rules"]] == [["applications"], ["secrets"], ["configmaps"]]
+    assert not {verb for rule in role["rules"][1:] for verb in rule["verbs"]} - {"get", "list"}
+    assert role["rules"][2]["resourceNames"] == ["argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "observer", "namespace": "dbaas-system"}]
+    # its Deployment is the same everywhere, and is told by this
+    assert config["data"] == {"argocd-namespace": "gitops"}
+    deployment = documents.load_all((ROOT / "gitops/observer/deployment.yaml").read_text())[0]
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    told = container["env"][0]["valueFrom"]["configMapKeyRef"]
+    assert told == {"name": config["metadata"]["name"], "key": "argocd-namespace"}
+    assert container["args"][-2:] == ["--argocd-namespace", f"$({container['env'][0]['name']})"]
 
 
 @pytest.mark.parametrize("prune", [True, False])

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from ansible_collections.dbaas.platform.extensions.observer.ear import Ear, essence, read_remote
 from ansible_collections.dbaas.platform.extensions.observer.metrics import Metrics
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind, Obj
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import SECRET, Kind, Obj
+
+from tests.lab.sshd import Program
+from tests.unit.gitremote import serving_ssh
 
 REFRESH = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
 
@@ -65,14 +69,15 @@ class Cluster:
             "metadata": {"name": "repository"},
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
         }
+        self.config_maps: dict[str, Obj] = {}
         self.patches: list[tuple[str, Obj]] = []
         self.errors: list[Exception] = []
 
     def list(self, *_arguments: Any) -> tuple[list[Obj], str]:
         return [self.secret], "1"
 
-    def get(self, *_arguments: Any) -> Obj:
-        return self.secret
+    def get(self, kind: Kind, _namespace: str, name: str) -> Obj | None:
+        return self.secret if kind == SECRET else self.config_maps.get(name)
 
     def patch(self, _kind: Kind, _namespace: str, name: str, body: Obj) -> Obj:
         if self.errors:
@@ -261,9 +266,59 @@ def test_a_remote_that_is_away_is_an_error_without_the_credential(pop: Pop) -> N
     assert "canary" not in str(caught.value)
 
 
-def test_remotes_come_from_argo_cds_secrets(pop: Pop) -> None:
-    remote = read_remote(pop.cluster.secret)
+def encoded(**data: str) -> Obj:
+    return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}}
+
+
+def test_remotes_come_from_argo_cds_secrets(pop: Pop, tmp_path: Path) -> None:
+    def keep(content: str) -> str:
+        (tmp_path / content).write_text(content)
+        return content
+
+    remote = read_remote(pop.cluster.secret, {}, keep)
     assert remote
-    assert (remote.username, remote.token) == ("argocd", "canary")
-    assert read_remote({"data": {"url": "eA==", "type": base64.b64encode(b"helm").decode()}}) is None
-    assert read_remote({}) is None
+    assert (remote.username, remote.token, remote.ssh_key_file, remote.ca_cert) == ("argocd", "canary", None, None)
+    assert read_remote(encoded(url="x", type="helm"), {}, keep) is None
+    assert read_remote({}, {}, keep) is None
+
+    trusted = {
+        "argocd-ssh-known-hosts-cm": {"ssh_known_hosts": "hosts"},
+        "argocd-tls-certs-cm": {"git.example.com": "authority"},
+    }
+    over_ssh = read_remote(encoded(url="git@git.example.com:x", sshPrivateKey="key"), trusted, keep)
+    assert over_ssh
+    assert (over_ssh.ssh_key_file, over_ssh.ssh_known_hosts, over_ssh.token) == ("key", "hosts", None)
+    private = read_remote(encoded(url="https://git.example.com:8443/x", password="p"), trusted, keep)
+    assert private
+    assert (private.ca_cert, private.ssh_known_hosts) == ("authority", None)
+    elsewhere = read_remote(encoded(url="https://other.example.com/x"), trusted, keep)
+    assert elsewhere
+    assert elsewhere.ca_cert is None
+
+
+def test_the_ear_hears_over_ssh_with_argo_cds_deploy_key(pop: Pop, tmp_path: Path, sshd: Program) -> None:
+    with serving_ssh(tmp_path, sshd) as there:
+        with GitRepository(there.remote()) as repository:
+            head = repository.commit(repository.fetch(), {"tenants/a/x.yaml": b"1"}, "m", "a")
+            repository.push(head)
+        key = there.keys.key("argocd").read_text()
+        # as a form hands it over
+        pop.cluster.secret |= encoded(url=there.url, sshPrivateKey=key.rstrip())
+        hosts = {"data": {"ssh_known_hosts": there.keys.known_hosts.read_text()}}
+        pop.cluster.config_maps["argocd-ssh-known-hosts-cm"] = hosts
+        pop.set("a", "tenants/a", head)
+        pop.applications["a"]["spec"]["source"]["repoURL"] = there.url
+        pop.restart()
+        pop.ear.look(0)
+        assert pop.cluster.refreshed == []
+        with GitRepository(there.remote()) as repository:
+            repository.push(repository.commit(repository.fetch(), {"tenants/a/x.yaml": b"2"}, "m", "a"))
+        pop.ear.look(1)
+        assert pop.cluster.refreshed == ["a"]
+        kept = [path for path in (pop.folder / "ear").iterdir() if path.is_file()]
+        assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+        # the host has another key than the one that Argo CD knows
+        pop.cluster.config_maps["argocd-ssh-known-hosts-cm"] = {"data": {"ssh_known_hosts": "# nobody\n"}}
+        with pytest.raises(DbaasError) as caught:
+            pop.ear.look(1000)
+        assert caught.value.code == "git-host-key"

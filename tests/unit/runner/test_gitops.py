@@ -95,7 +95,8 @@ def test_a_pop_more_touches_nothing_of_the_others(empty: World) -> None:
     newer = shipped(**{"rbac/reader.yaml": "# newer\n", "scylla.yml": scylla})
     result = empty.run("gitops_repository", pops=[*POPS, FRANKFURT], shipped=newer)
     overlay = [f"overlays/frankfurt/{name}" for name in ("applications.yaml", "policies/protection.yaml")]
-    assert result["files"] == [*overlay, "overlays/frankfurt/projects.yaml", "platform.yml"]
+    overlay += [f"overlays/frankfurt/{name}" for name in ("projects.yaml", "rbac/observer.yaml")]
+    assert result["files"] == [*overlay, "platform.yml"]
     assert list(empty.document("platform.yml")["pops"]) == ["lagos", "johannesburg", "frankfurt"]
     # the operator that the new PoP runs is that of the repository's catalog, as in the other PoPs
     applications = documents.load_all(empty.text("overlays/frankfurt/applications.yaml"))
