@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
@@ -38,23 +39,39 @@ def load_all(content: str | bytes, source: str = "document") -> list[Any]:
     Dates, yes/no and octal numbers are text or numbers as YAML 1.2 has it. `source` names the file in errors.
     Raises InvalidDocument, with file and line: no YAML, a key given twice, a key that is no text.
     """
-    fast_yaml = _fast_yaml()
-    try:
+    with _named(source):
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
-        documents = [document for document in fast_yaml.safe_load_all(text) if document is not None]
-        twice = [problem for problem in fast_yaml.lint.lint(text) if problem.code == "duplicate-key"]
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InvalidDocument(source, line, "is not UTF-8") from None
-    except ValueError as error:
-        found = _LINE.search(str(error))
-        raise InvalidDocument(source, int(found[2]) if found else 0, found[1] if found else str(error)) from None
+        documents = load_own(text, source)
+        twice = [problem for problem in _fast_yaml().lint.lint(text) if problem.code == "duplicate-key"]
     if twice:
         raise InvalidDocument(source, twice[0].span.start.line, twice[0].message)
     for document in documents:
         if (key := _odd_key(document)) is not None:
             raise InvalidDocument(source, 0, f"the key {key[0]!r} must be text; put it in quotes")
     return documents
+
+
+def load_own(content: str | bytes, source: str = "document") -> list[Any]:
+    """The documents of a text that `dump` wrote: as load_all, without looking for keys that are given twice or no text.
+
+    That is the longer part of load_all. Raises InvalidDocument for what is no YAML.
+    """
+    with _named(source):
+        text = content.decode() if isinstance(content, bytes) else content
+        return [document for document in _fast_yaml().safe_load_all(text) if document is not None]
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """What the reader says of a text, with the name of the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidDocument(source, line, "is not UTF-8") from None
+    except ValueError as error:
+        found = _LINE.search(str(error))
+        raise InvalidDocument(source, int(found[2]) if found else 0, found[1] if found else str(error)) from None
 
 
 def dump(document: object) -> str:
@@ -134,7 +151,7 @@ def _block(line: str) -> str:
 
 
 def _odd_key(node: object) -> tuple[object] | None:
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         for key, value in node.items():
             if not isinstance(key, str):
                 return (key,)

@@ -81,6 +81,8 @@ _RACED = re.compile(
     r"^\[rejected\]|non-fast-forward|fetch first|failed to (?:update|lock)|cannot lock|incorrect old|already exists"
 )
 _UNKNOWN = re.compile(r"not our ref ([0-9a-f]{40,64})")
+# Derived files are alike, so they are packed as what differs: git would work out the same base again and again.
+_ROOMY = ("-c", "core.deltaBaseCacheLimit=512m")
 _NO_NEGOTIATION = ("-c", "fetch.negotiationAlgorithm=noop")
 _SSH_SAYS = re.compile(
     r"ssh: |(?=Load key |Host key for |No \S+ host key is known|SHA256:|Permission denied|\S+: Permission denied"
@@ -406,7 +408,14 @@ class GitRepository:
         """Blob id -> content (its first `most` bytes); those that are not here come in one fetch."""
         if missing := sorted(set(oids) - self._blobs):
             try:
-                self._fetch("--stdin", "origin", stdin="\n".join(missing).encode(), options=_NO_NEGOTIATION)
+                # without FETCH_HEAD, for which git would read each of them to see whether it is a commit
+                self._fetch(
+                    "--no-write-fetch-head",
+                    "--stdin",
+                    "origin",
+                    stdin="\n".join(missing).encode(),
+                    options=_NO_NEGOTIATION,
+                )
             except _GitFailed as failure:
                 raise self._unreachable(failure) from None
             self._blobs.update(missing)
@@ -450,7 +459,10 @@ class GitRepository:
     def _objects(self, specs: Sequence[str]) -> Iterator[bytes | None]:
         """Content of each object named, None for those that do not exist."""
         output = self._git(
-            "cat-file", "--batch", stdin="".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape")
+            *_ROOMY,
+            "cat-file",
+            "--batch",
+            stdin="".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape"),
         )
         position = 0
         for _spec in specs:

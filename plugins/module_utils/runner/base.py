@@ -30,7 +30,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.version import VERS
 
 Json = dict[str, Any]
 
-YAML = Yaml(documents.load_all, documents.dump, documents.dump_all, blob_id)
+YAML = Yaml(documents.load_all, documents.load_own, documents.dump, documents.dump_all, blob_id)
 
 _OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
 

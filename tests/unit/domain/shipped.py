@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 ID = "11111111-1111-5111-8111-111111111111"
 OPERATION = "22222222-2222-5222-8222-222222222222"
-YAML = Yaml(documents.load_all, documents.dump, documents.dump_all, blob_id)
+YAML = Yaml(documents.load_all, documents.load_own, documents.dump, documents.dump_all, blob_id)
 STAMP = Stamp("0" * 40, "0" * 12, "1.0.0", OPERATION, "create", "ada", "30m")
 TENANTS: Json = {"123": {"metadata": {"name": "123"}, "spec": {"regions": ["lagos", "johannesburg"]}}}
 #: a busy machine is slow, and that proves nothing
