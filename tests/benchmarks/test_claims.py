@@ -1,4 +1,4 @@
-"""How long it takes to declare 1,000 services, and how long other ways take here. `make bench` shows a table."""
+"""How long it takes to declare 1,000 services, to look at 10,000, and for eight to write at once: for `make bench`."""
 
 from __future__ import annotations
 
@@ -25,26 +25,35 @@ from rich.table import Table
 from tests.tools.tree import ROOT
 from tests.unit.gitremote import CANARY, GitRemote, serving
 from tests.unit.runner.world import POPS, SHIPPED, claim
+from tests.unit.writers import crowd, prepare
 
 Json = dict[str, Any]
 CLAIMS = 1000
+MANY = 10_000
+#: what users are promised, in seconds
+PROMISED = 10
+WRITERS, MINUTE = 8, 60
 #: what is slow is measured with fewer, and scaled
 SAMPLE = 50
 
 
+UNCHANGED = "service_claims, none changed"
+
+
 @dataclass
 class Bench:
-    """Rows of the table: what, seconds of wall clock and of CPU for CLAIMS claims, and a remark."""
+    """Rows of the table: what, claims, seconds of wall clock and of CPU for all of them, and a remark."""
 
-    rows: list[tuple[str, float, float, str]] = field(default_factory=list)
+    rows: list[tuple[str, float, float, str, int]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     @contextmanager
-    def row(self, what: str, remark: str = "", scale: float = 1) -> Iterator[None]:
+    def row(self, what: str, remark: str = "", scale: float = 1, count: int = CLAIMS) -> Iterator[None]:
         start, cpu = time.monotonic(), os.times()
         yield
         end = os.times()
         spent = sum(end[:4]) - sum(cpu[:4])
-        self.rows.append((what, (time.monotonic() - start) * scale, spent * scale, remark))
+        self.rows.append((what, (time.monotonic() - start) * scale, spent * scale, remark, count))
 
     def wall(self, what: str) -> float:
         return next(row[1] for row in self.rows if row[0] == what)
@@ -54,14 +63,14 @@ class Bench:
 def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
-    table = Table(title=f"{CLAIMS} claims", title_justify="left")
+    table = Table()
     table.add_column("what")
-    for column in ("wall s", "CPU s", "ms a claim"):
+    for column in ("claims", "wall s", "CPU s", "ms a claim"):
         table.add_column(column, justify="right")
     table.add_column("remark")
-    for what, wall, cpu, remark in bench.rows:
-        table.add_row(what, f"{wall:.2f}", f"{cpu:.2f}", f"{wall / CLAIMS * 1000:.2f}", remark)
-    Console(width=130).print("", table)
+    for what, wall, cpu, remark, count in bench.rows:
+        table.add_row(what, f"{count:,}", f"{wall:.2f}", f"{cpu:.2f}", f"{wall / count * 1000:.2f}", remark)
+    Console(width=140).print("", table, *bench.lines)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +116,7 @@ def test_new_claims_and_the_same_again(bench: Bench, there: GitRemote, src: Path
         again = ansible(there, "service_claims", {"src": str(src)})
     assert not again["changed"]
     assert there.git("rev-list", "--count", "main").strip() == "3"
+    assert bench.wall("service_claims, all new") < PROMISED
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +182,26 @@ def test_plain_git(bench: Bench, there: GitRemote, rendered: list[tuple[str, lis
     with bench.row("git: one commit", "rival; files ready made, clone not counted"):
         commit(paths[SAMPLE:])
     assert bench.wall("service_claims, all new") < bench.wall("git: a commit and a push for each")
+
+
+def test_many_claims_that_have_not_changed(bench: Bench, there: GitRemote, tmp_path: Path) -> None:
+    (tmp_path / "many.yml").write_text(documents.dump_all(claim(f"m{number:05}", "many") for number in range(MANY)))
+    ansible(there, "tenant", {"tenant": "many", "regions": ["lagos", "johannesburg"]})
+    with bench.row("service_claims, all new", count=MANY):
+        ansible(there, "service_claims", {"src": str(tmp_path / "many.yml")})
+    with bench.row(UNCHANGED, "files against the repository, over HTTP", count=MANY):
+        again = ansible(there, "service_claims", {"src": str(tmp_path / "many.yml")})
+    assert not again["changed"]
+    assert bench.wall(UNCHANGED) < PROMISED
+
+
+def test_eight_writers_for_a_minute(bench: Bench, tmp_path: Path) -> None:
+    with serving(tmp_path) as remote:
+        prepare(remote)
+        found = crowd(remote, WRITERS, MINUTE)
+        commits = {commit for _name, commit, _seconds, _attempts in found.landed}
+        assert commits <= {*remote.git("rev-list", "main").split()}
+    bench.lines.append(f"{WRITERS} processes on one branch for {MINUTE} s, one new claim at a time: {found.line()}")
+    assert found.failed == []
+    assert len(commits) == len(found.landed)
+    assert found.p99 < PROMISED

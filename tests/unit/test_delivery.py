@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import statistics
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, _pause, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
 from tests.unit.gitremote import GitRemote, serving
+from tests.unit.writers import crowd, prepare
 
 
 @pytest.fixture
@@ -146,12 +149,41 @@ def test_only_a_race_is_tried_again(code: str) -> None:
 def test_races_end_at_the_deadline() -> None:
     target, said = Raced("git-raced"), list[str]()
     begin = time.monotonic()
-    with pytest.raises(DbaasError, match=r"attempts in 1 s") as caught:
-        deliver(target, lambda _base: Change({"a": b""}, "m", "a", 1), deadline=1, check=False, progress=said.append)
-    assert time.monotonic() - begin <= 1.5
+    with pytest.raises(DbaasError, match=r"attempts in 4 s") as caught:
+        deliver(target, lambda _base: Change({"a": b""}, "m", "a", 1), deadline=4, check=False, progress=said.append)
+    assert time.monotonic() - begin <= 4.5
     assert (caught.value.code, caught.value.retry) == ("git-raced", True)
     assert len(said) == target.pushes - 1 > 0
     assert said[0] == "Another writer was faster; attempt 2 follows."
+
+
+def test_eight_processes_on_one_branch_all_land_and_none_twice(there: GitRemote) -> None:
+    """The whole runner of service_claim, one claim each at a time, as `make bench` does for a minute."""
+    prepare(there)
+    before = int(there.git("rev-list", "--count", "main"))
+    found = crowd(there, 8, 4)
+    print(found.line())
+    assert found.failed == []
+    names = [name for name, _commit, _seconds, _attempts in found.landed]
+    assert len(names) >= 8
+    log = there.git("log", "--format=%H %s%n%(trailers:key=Dbaas-Operation,valueonly)", "main")
+    for name, commit, _seconds, _attempts in found.landed:
+        assert f"{commit} Create service acme/{name}\n" in log
+    assert int(there.git("rev-list", "--count", "main")) - before == len(names)
+    operations = re.findall(r"^(\S+) create acme/(\S+) ", log, re.MULTILINE)
+    assert sorted(name for _operation, name in operations) == sorted(names)
+    assert len({operation for operation, _name in operations}) == len(names)
+    files = there.git("ls-tree", "-r", "--name-only", "main", "tenants/acme/").split()
+    assert {f"tenants/acme/claims/{name}.yaml" for name in names} <= {*files}
+    assert {f"tenants/acme/lagos/services/{name}.yaml" for name in names} <= {*files}
+    assert there.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
+def test_pauses_get_shorter() -> None:
+    """Whoever has lost often comes before those that have just begun."""
+    means = [statistics.mean(_pause(lost) for _ in range(200)) for lost in range(1, 7)]
+    assert means[0] > 1.5 * means[1] > 2 * means[2] > 2.5 * means[3]
+    assert all(0.15 <= _pause(lost) <= 3 for lost in range(1, 50))
 
 
 def test_ten_thousand_files(there: GitRemote) -> None:
