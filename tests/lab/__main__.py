@@ -19,6 +19,7 @@ def main() -> int:
     up.add_argument("--pops", default="lagos,johannesburg", help="comma-separated (default: %(default)s)")
     up.add_argument("--bare", action="store_true", help="without the platform: no GitOps repository, no Applications")
     up.add_argument("--delay", type=float, default=DELAY, help="seconds a simulated database takes (%(default)s)")
+    up.add_argument("--ssh", action="store_true", help="a new lab's repository is reached by SSH instead of HTTP")
     down = commands.add_parser("down", help="end the lab's processes")
     down.add_argument("--purge", action="store_true", help="remove its state too")
     commands.add_parser("status", help="show the lab's processes")
@@ -32,7 +33,7 @@ def main() -> int:
             print(f"the lab's programs are there ({time.monotonic() - started:.1f} s)")
         elif arguments.command == "up":
             with Progress() as progress:
-                lab = Lab.up(arguments.pops.split(","), delay=arguments.delay, progress=progress)
+                lab = Lab.up(arguments.pops.split(","), delay=arguments.delay, ssh=arguments.ssh, progress=progress)
                 if not arguments.bare:
                     with progress.task("the platform: repository, CRD, policies, Applications"):
                         set_up(lab)
