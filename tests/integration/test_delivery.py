@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 from tests.integration.conftest import NAMESPACE, POPS, Platform, git, note_manifests, until
 from tests.lab.api import ApiError, path_of
 from tests.lab.platform import ROOT, environment
+from tests.unit.domain import shipped
 
 Json = dict[str, Any]
 
@@ -127,13 +129,9 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
     """Strict server-side dry run by the user that Argo CD applies with, so that the policies have their say too."""
     assert genuine
     claims = [
-        document(f"dry-{sku[4:]}-{plan}-{size}", sku=sku, plan=plan, replication={"regions": list(POPS[:size])})
-        for sku, plans in {
-            "scy-ring-3": ("dedicated", "clustered", "global"),
-            "scy-ring-5": ("clustered", "global"),
-            "scy-ring-9": ("clustered", "global"),
-        }.items()
-        for plan in plans
+        document(f"dry-{sku.name}-{plan}-{size}", sku=sku.name, plan=plan, replication={"regions": list(POPS[:size])})
+        for sku in shipped.catalog().skus.values()
+        for plan in sku.plans
         for size in (1, 2)
         if (plan, size) != ("global", 1)
     ]
@@ -141,10 +139,21 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
         document("dry-az", highAvailability={"multiAZ": False}),
         document("dry-quiet", backup={"enabled": False}, observability={"metrics": {"enabled": False}}),
         document("dry-open", networking={"allowedCIDRs": ["10.0.0.0/8", "fd00::/8"]}, version="2025.1.2"),
+        document("dry-yb-az", sku="yb-dedicated", highAvailability={"multiAZ": False}, version="2.18.0"),
+        document("dry-yb-five", sku="yb-clustered", replication={"factor": 5}, storage={"size": "2Ti"}),
     ]
     result = platform.module("service_claims", {"claims": claims, "state": "rendered"})
     rendered = result["manifests"]["rendered"]
-    assert len(rendered) > 80
+    assert len(rendered) > 120
+    assert {item["object"]["kind"] for item in rendered} >= {"ScyllaCluster", "YBUniverse", "StorageConfig"}
+    for engine in ENGINES:
+        # what deprovisioning asks for
+        own = [item["object"] for item in rendered if engine in item["object"]["metadata"]["labels"].values()]
+        first = own[0]["metadata"]["labels"]["dbaas.example.com/service"]
+        mine = [item for item in own if item["metadata"]["labels"]["dbaas.example.com/service"] == first]
+        for made in ENGINES[engine].snapshot(mine, f"{first[:20]}-12345678"):
+            made["metadata"]["namespace"] = NAMESPACE
+            rendered.append({"pop": "lagos", "object": made})
     for item in rendered:
         api, path = platform.lab.api(item["pop"], "argocd"), path_of(item["object"])
         query = "?fieldManager=test&force=true&dryRun=All&fieldValidation=Strict"
@@ -253,6 +262,7 @@ def test_modules_run_in_their_own_process_too(platform: Platform) -> None:
         ("tenants", {"tenants": []}),
         ("tenant_info", {"tenants": ["acme"]}),
         ("service_claim", claim),
+        ("service_claim", {**claim, "name": "apart-too", "sku": "yb-dedicated", "state": "rendered"}),
         ("service_claims", {"claims": []}),
         ("service_claim_wait", {"tenant": "acme", "names": ["apart"]}),
         ("service_claim_explanation_info", {"tenant": "acme", "names": ["apart"]}),
@@ -275,7 +285,7 @@ def test_lookups_read_the_platform(platform: Platform) -> None:
     ]
     result = _debug(platform, texts, "admin")
     assert result == [
-        ["scy-ring-3", "scy-ring-5", "scy-ring-9"],
+        list(shipped.catalog().skus),
         "Active",
         "looked-client.tenant-acme.svc.lagos.dbaas.internal",
     ]

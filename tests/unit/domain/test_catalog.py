@@ -121,7 +121,7 @@ def test_data_loads_again() -> None:
 @pytest.mark.parametrize(
     ("change", "path", "allowed"),
     [
-        ({"skus/scy-ring-3/engine": "scyla"}, "skus.scy-ring-3.engine", "one of scylla, yugabyte"),
+        ({"skus/scy-ring-3/engine": "scyla"}, "skus.scy-ring-3.engine", f"one of {', '.join(ENGINES)}"),
         ({"skus/scy-ring-3/plans": ["tiny"]}, "skus.scy-ring-3.plans", "one of shared, dedicated, clustered, global"),
         (
             {"skus/scy-ring-3/price/dedicated": None},

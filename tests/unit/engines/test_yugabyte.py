@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.yugabyte import (
@@ -152,6 +154,26 @@ def test_regions_that_are_not_joined_need_no_way_to_each_other() -> None:
     claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **shipped.WIDE}), pops=lonely)
     assert claim is None
     assert {error.given for error in errors} == {"lagos", "johannesburg"}
+
+
+@CALM
+@given(
+    st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= schema.NAME_LENGTH),
+    st.from_regex(schema.LABEL, fullmatch=True).filter(lambda name: len(name) <= 40),
+)
+def test_all_names_are_within_limits(name: str, tenant: str) -> None:
+    claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **WIDE}, name, tenant))
+    assert claim is not None, errors
+    for objects in render(claim, shipped.catalog(), shipped.platform(), shipped.STAMP).values():
+        for item in objects:
+            assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", item["metadata"]["name"])
+            # a Service's name is a DNS label, and what is left of one is for the operator's suffixes
+            assert len(item["metadata"]["name"]) <= 63
+            assert item["metadata"]["name"].startswith(name)
+        keys = [(item["kind"], item["metadata"]["name"]) for item in objects]
+        assert len(set(keys)) == len(keys)
+        labels = only(objects, "YBUniverse")["spec"]["kubernetesOverrides"]["tserver"]["podLabels"]
+        assert all(len(value) <= 63 for value in labels.values())
 
 
 def test_pods_are_found_by_labels_of_ours() -> None:
