@@ -146,12 +146,11 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
     rendered = result["manifests"]["rendered"]
     assert len(rendered) > 120
     assert {item["object"]["kind"] for item in rendered} >= {"ScyllaCluster", "YBUniverse", "StorageConfig"}
-    for engine in ENGINES:
+    for sku in shipped.catalog().skus.values():
         # what deprovisioning asks for
-        own = [item["object"] for item in rendered if engine in item["object"]["metadata"]["labels"].values()]
-        first = own[0]["metadata"]["labels"]["dbaas.example.com/service"]
-        mine = [item for item in own if item["metadata"]["labels"]["dbaas.example.com/service"] == first]
-        for made in ENGINES[engine].snapshot(mine, f"{first[:20]}-12345678"):
+        name = f"dry-{sku.name}-{sku.plans[0]}-2"
+        own = [item["object"] for item in rendered if item["pop"] == "lagos" and _service(item["object"]) == name]
+        for made in ENGINES[sku.engine].snapshot(own, f"{name}-12345678"):
             made["metadata"]["namespace"] = NAMESPACE
             rendered.append({"pop": "lagos", "object": made})
     for item in rendered:
@@ -159,6 +158,10 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
         query = "?fieldManager=test&force=true&dryRun=All&fieldValidation=Strict"
         api.request("PATCH", path + query, json.dumps(item["object"]).encode(), "application/apply-patch+yaml")
     note_manifests(len(rendered))
+
+
+def _service(item: Json) -> str:
+    return str(item["metadata"].get("labels", {}).get("dbaas.example.com/service", ""))
 
 
 def refused(platform: Platform, method: str, path: str, body: Json | None = None, user: str = "admin") -> str:

@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import policies
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, NAMESPACE, SECRET
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, NAMESPACE, SECRET, Rule
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla import CLUSTER, TASK, Scylla, racks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,6 +255,9 @@ def test_update_rules_let_a_creation_through() -> None:
     immutable = [rule for rule in ENGINE.guards()[CLUSTER] if "oldObject." in rule.expression]
     assert len(immutable) == 6
     assert all(rule.expression.startswith("oldObject == null || ") for rule in immutable)
+    field = "spec.?datacenter.name"
+    frozen = Rule(f"oldObject == null || object.{field} == oldObject.{field}", "spec.datacenter.name is immutable")
+    assert frozen in immutable
 
 
 def test_health_is_keyed_as_argo_cd_wants_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Backup, Consequence, Rule
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.yugabyte import (
     SCHEDULE,
     STORAGE,
@@ -220,6 +221,7 @@ def test_metrics_are_read_where_the_processes_show_them() -> None:
 
 def test_the_password_is_a_secret_by_name() -> None:
     (need,) = ENGINE.secrets("shop")
+    assert (need.name, need.purpose) == ("shop-credentials", "superuser")
     assert universe(PLAIN)["ysqlPassword"] == {"secretName": need.name}
     assert need.fields == {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
 
@@ -297,21 +299,24 @@ def test_zones_must_be_enough_to_lose_one() -> None:
 
 
 RUNNING = admitted(PLAIN).spec
+UNIVERSES = "the operator cannot change it on a universe"
+SCHEDULES = "the operator cannot change it on a schedule"
 
 
 @pytest.mark.parametrize(
-    ("change", "path"),
+    ("change", "path", "allowed", "nearest"),
     [
-        ({"storage": {"class": "ceph-block"}}, "spec.storage.class"),
-        ({"storage": {"size": "400Gi"}}, "spec.storage.size"),
-        ({"highAvailability": {"multiAZ": False}}, "spec.highAvailability.multiAZ"),
-        ({"backup": {"retention": "7d"}}, "spec.backup.retention"),
-        ({"backup": {"destination": "s3://elsewhere"}}, "spec.backup.destination"),
-        ({"backup": {"enabled": False}}, "spec.backup.enabled"),
+        ({"storage": {"class": "ceph-block"}}, "spec.storage.class", f"fast-nvme: {UNIVERSES}", "fast-nvme"),
+        ({"storage": {"size": "400Gi"}}, "spec.storage.size", "at least 500Gi: storage cannot shrink", "500Gi"),
+        ({"highAvailability": {"multiAZ": False}}, "spec.highAvailability.multiAZ", f"true: {UNIVERSES}", True),
+        ({"backup": {"retention": "7d"}}, "spec.backup.retention", f"14d: {SCHEDULES}", "14d"),
+        ({"backup": {"destination": "s3://other"}}, "spec.backup.destination", f"not given: {SCHEDULES}", None),
+        ({"backup": {"enabled": False}}, "spec.backup.enabled", f"true: {SCHEDULES}", True),
     ],
 )
-def test_what_the_operator_cannot_change(change: Json, path: str) -> None:
-    assert set(refused({**PLAIN, **change}, before=RUNNING)) == {path}
+def test_what_the_operator_cannot_change(change: Json, path: str, allowed: str, nearest: Any) -> None:
+    errors = refused({**PLAIN, **change}, before=RUNNING)
+    assert {found: (error.allowed, error.nearest) for found, error in errors.items()} == {path: (allowed, nearest)}
 
 
 def test_copies_cannot_change_either() -> None:
@@ -349,28 +354,37 @@ def test_consequences_of_a_change() -> None:
     old = admitted({**WIDE, "version": "2.18.0"}).spec
     bigger = {"tserver": {"cpu": "8", "memory": "32Gi"}}
     new = admitted({**WIDE, "version": "2.20.1", "storage": {"size": "1Ti"}, "resources": bigger}).spec
-    found = {each.field: each for each in ENGINE.consequences(old, new)}
-    assert {field: (each.restart, each.seconds, bool(each.irreversible)) for field, each in found.items()} == {
-        "spec.resources.tserver.cpu": ("rolling", 1440, False),
-        "spec.resources.tserver.memory": ("rolling", 1440, False),
-        "spec.version": ("rolling", 2880, True),
-        "spec.storage.size": ("none", 360, True),
-    }
+    rolling, never = "in place, a node at a time", "the operator has no way back to an older version"
+    # two regions of three masters and three tservers, four minutes each; a minute a volume
+    assert list(ENGINE.consequences(old, new)) == [
+        Consequence("spec.resources.tserver.cpu", "rolling", 1440, rolling),
+        Consequence("spec.resources.tserver.memory", "rolling", 1440, rolling),
+        Consequence("spec.version", "rolling", 2880, rolling, never),
+        Consequence("spec.storage.size", "none", 360, "in place: the volumes grow", "volumes never shrink"),
+    ]
     assert list(ENGINE.consequences(old, old)) == []
 
 
 def test_consequences_of_more_nodes_and_regions() -> None:
     old, new = admitted(WIDE).spec, admitted({**WIDE, "sku": "yb-clustered"}).spec
     new["replication"]["regions"] = [*new["replication"]["regions"], "frankfurt"]
-    found = {each.field: each for each in ENGINE.consequences(old, new) if each.restart == "none"}
-    assert {field: each.seconds for field, each in found.items()} == {
-        "spec.resources.tserver.replicas": 1080,
-        "spec.replication.regions": 1620,
-    }
-    assert found["spec.resources.tserver.replicas"].how.startswith("3 nodes more in each region")
-    assert "frankfurt, empty: nothing replicates" in found["spec.replication.regions"].how
+    assert [each for each in ENGINE.consequences(old, new) if each.restart == "none"] == [
+        Consequence(
+            "spec.resources.tserver.replicas",
+            "none",
+            1080,
+            "3 nodes more in each region take their part of the tablets over",
+        ),
+        Consequence(
+            "spec.replication.regions",
+            "none",
+            1620,
+            "a universe of its own in frankfurt, empty: nothing replicates until xCluster is set up",
+            "a region cannot be left",
+        ),
+    ]
     (back,) = [each for each in ENGINE.consequences(new, old) if each.field == "spec.resources.tserver.replicas"]
-    assert back.how.startswith("3 nodes of each region hand their tablets on")
+    assert (back.seconds, back.how) == (1620, "3 nodes of each region hand their tablets on, then go")
 
 
 # --- observe -------------------------------------------------------------------------------------------------------
@@ -384,6 +398,7 @@ def observed(status: Json, storage: Json | None = None, schedule: Json | None = 
     return ENGINE.observe(RUNNING, items)
 
 
+WAITING = ("Unknown", "NotRegistered", "The operator has not taken the schedule yet.")
 RUN = {"action_type": "EditUniverse", "status": "running", "message": "3 of 5 steps"}
 READY: Json = {"universeState": "Ready", "sqlEndpoints": ["a:5433"], "actions": []}
 
@@ -421,6 +436,7 @@ def test_a_universe_that_changes_keeps_its_nodes() -> None:
     [
         ({"actions": [RUN, {"action_type": "EditUniverse", "status": "failed", "message": "no zone"}]}, "no zone"),
         ({"actions": [{"action_type": "EditUniverse", "status": "failed"}]}, "EditUniverse failed"),
+        ({"actions": [{"status": "failed"}]}, "an action failed"),
         ({"universeState": "Error Creating"}, "Error Creating"),
     ],
 )
@@ -433,23 +449,33 @@ def test_a_universe_that_is_gone() -> None:
     rest = [item for item in rendered(PLAIN)["lagos"] if item["kind"] in (STORAGE.kind, SCHEDULE.kind)]
     seen = ENGINE.observe(RUNNING, rest)
     assert (seen.ready, seen.wanted, seen.current, seen.message) == (0, 6, False, "the universe's object is not there")
+    for item in rest:
+        item["status"] = {"success": True, "state": "Active"}
+    apart = ENGINE.observe(admitted(WIDE).spec, rest)
+    assert (apart.backup[0], apart.replicating and apart.replicating[0]) == ("True", "False")
 
 
 @pytest.mark.parametrize(
     ("storage", "schedule", "expected"),
     [
-        ({}, {}, ("Unknown", "NotRegistered")),
-        ({"success": True}, {}, ("Unknown", "NotRegistered")),
-        ({"success": True}, {"state": "Creating"}, ("Unknown", "NotRegistered")),
-        ({}, {"state": "Active"}, ("Unknown", "NotRegistered")),
-        ({"success": True}, {"state": "Active"}, ("True", "Scheduled")),
-        ({"success": False, "message": "no bucket"}, {"state": "Active"}, ("False", "StorageFailed")),
-        ({"success": True}, {"state": "Error"}, ("False", "ScheduleFailed")),
-        ({"success": True}, {"state": "Stopped"}, ("False", "ScheduleFailed")),
+        ({}, {}, WAITING),
+        ({"success": True}, {}, WAITING),
+        ({"success": True}, {"state": "Creating"}, WAITING),
+        ({"success": True}, {"state": "Editing"}, WAITING),
+        ({}, {"state": "Active"}, WAITING),
+        (
+            {"success": True},
+            {"state": "Active"},
+            ("True", "Scheduled", "Database yugabyte; others need schedules of their own."),
+        ),
+        ({"success": False, "message": "no bucket"}, {"state": "Active"}, ("False", "StorageFailed", "no bucket")),
+        ({"success": False}, {"state": "Active"}, ("False", "StorageFailed", "")),
+        ({"success": True}, {"state": "Error"}, ("False", "ScheduleFailed", "The schedule is Error.")),
+        ({"success": True}, {"state": "Stopped"}, ("False", "ScheduleFailed", "The schedule is Stopped.")),
     ],
 )
-def test_backups_as_the_operator_says(storage: Json, schedule: Json, expected: tuple[str, str]) -> None:
-    assert observed(READY, storage, schedule).backup[:2] == expected
+def test_backups_as_the_operator_says(storage: Json, schedule: Json, expected: tuple[str, str, str]) -> None:
+    assert observed(READY, storage, schedule).backup == expected
 
 
 def test_several_regions_do_not_replicate() -> None:
@@ -478,7 +504,23 @@ def fields(spec: str, status: str) -> list[Json]:
 )
 def test_a_status_older_than_the_spec_says_nothing_of_it(spec: str, status: str, answered: bool) -> None:
     assert observed(READY, managedFields=fields(spec, status)).answered is answered
+    assert observed(READY, managedFields=[*reversed(fields(spec, status)), {"manager": "nobody"}]).answered is answered
     assert observed(READY).answered
+
+
+def test_of_many_writers_the_last_one_counts() -> None:
+    earlier = fields("2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z")
+    later = fields("2026-01-01T00:00:08Z", "2026-01-01T00:00:05Z")
+    for entries in ([*earlier, *later], [*later, *earlier]):
+        assert not observed(READY, managedFields=entries).answered
+    later = fields("2026-01-01T00:00:08Z", "2026-01-01T00:00:09Z")
+    for entries in ([*earlier, *later], [*later, *earlier]):
+        assert observed(READY, managedFields=entries).answered
+
+
+def test_a_universe_without_a_generation_is_of_the_first() -> None:
+    (item,) = [item for item in rendered(PLAIN)["lagos"] if item["kind"] == UNIVERSE.kind]
+    assert ENGINE.observe(RUNNING, [item]).generation == 1
 
 
 # --- the last backup -----------------------------------------------------------------------------------------------
@@ -506,19 +548,20 @@ def test_without_backups_there_is_nowhere_to_put_the_last_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state"),
+    ("status", "expected"),
     [
-        ({}, "running"),
-        ({"message": "Backup State: InProgress"}, "running"),
-        ({"message": "Backup State: Completed"}, "done"),
-        ({"message": "Backup State: Failed"}, "failed"),
-        ({"message": "Backup State: Stopped"}, "failed"),
+        ({}, Backup("running", "the operator has not taken the backup yet")),
+        ({"message": "Backup State: InProgress"}, Backup("running", "Backup State: InProgress")),
+        ({"message": "Backup State: Completed"}, Backup("done", "database yugabyte is backed up")),
+        *(
+            ({"message": f"Backup State: {state}"}, Backup("failed", f"Backup State: {state}"))
+            for state in ("Failed", "Stopped", "Skipped", "Deleted", "FailedToDelete")
+        ),
     ],
 )
-def test_how_far_the_last_backup_is(status: Json, state: str) -> None:
-    found = ENGINE.snapshot_state([{"kind": "Backup", "status": status}])
-    assert found.state == state
-    assert found.message
+def test_how_far_the_last_backup_is(status: Json, expected: Backup) -> None:
+    assert ENGINE.snapshot_state([{"kind": "Backup", "status": status}]) == expected
+    assert ENGINE.snapshot_state([{"kind": "Backup"}]).state == "running"
 
 
 # --- guards and health ---------------------------------------------------------------------------------------------
@@ -530,6 +573,12 @@ def test_guards_are_balanced_and_say_what_is_wrong() -> None:
     for rule in rules:
         assert rule.message.startswith("spec.")
         assert all(rule.expression.count(a) == rule.expression.count(b) for a, b in ("()", "[]", "{}"))
+    for field in ("deviceInfo", "masterDeviceInfo"):
+        size = f"spec.?{field}.volumeSize.orValue(0)"
+        grows = Rule(
+            f"oldObject == null || object.{size} >= oldObject.{size}", f"spec.{field}.volumeSize cannot shrink"
+        )
+        assert grows in rules
 
 
 def test_health_covers_every_kind() -> None:
