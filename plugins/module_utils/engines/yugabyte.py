@@ -108,8 +108,6 @@ return {status = "Progressing", message = message}
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
         factor = spec["replication"]["factor"]
-        if quantity.size(spec["storage"]["size"]) % _GIB:
-            yield FieldError("spec.storage.size", spec["storage"]["size"], "whole GiB")
         yield from shared.enough_nodes(spec, "tserver")
         fewest = min(len(regions[each]["zones"]) for each in spec["replication"]["regions"] if each in regions)
         if spec["highAvailability"]["multiAZ"] and -(-factor // fewest) > (factor - 1) // 2:
@@ -165,6 +163,7 @@ return {status = "Progressing", message = message}
             "enableClientToNodeEncrypt": True,
             "enableYSQLAuth": True,
             "ysqlPassword": {"secretName": _credentials(share.name)},
+            # sizes of claims are whole GiB
             "deviceInfo": _device(storage, quantity.size(storage["size"]) // _GIB),
             "masterDeviceInfo": _device(storage, MASTER_VOLUME),
             "kubernetesOverrides": {
