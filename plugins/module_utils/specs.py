@@ -161,11 +161,26 @@ def tenant_info() -> Spec:
     return {"argument_spec": {"tenants": {"type": "list", "elements": "str"}, **connections()}}
 
 
+def _several(*names: str) -> Spec:
+    return {name: {"type": "list", "elements": "str"} for name in names}
+
+
+def argocd_application_info() -> Spec:
+    """Of module argocd_application_info."""
+    return {"argument_spec": {**_several("pops", "tenants", "names"), **connections(), "shipped": {"type": "dict"}}}
+
+
+def gitops_drift_info() -> Spec:
+    """Of module gitops_drift_info."""
+    fail: Spec = {"fail": {"type": "bool", "default": True}}
+    return {"argument_spec": {**_several("pops", "tenants"), **fail, **connections()}}
+
+
 def gitops_reconciliation() -> Spec:
     """Of module gitops_reconciliation."""
     return {
         "argument_spec": {
-            "tenants": {"type": "list", "elements": "str"},
+            **_several("tenants"),
             "deadline": _text(default="30m"),
             **connections(),
             **_delivery(),

@@ -150,6 +150,26 @@ def words(obj: Obj) -> Obj:
     }
 
 
+def details(obj: Obj) -> Obj:
+    """Where an Application belongs, and what more it says of its health, its conditions and its last sync."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    state = status.get("operationState") or {}
+    source = spec.get("source") or {}
+    return {
+        "namespace": obj["metadata"].get("namespace") or "",
+        "project": spec.get("project") or "",
+        "path": source.get("path") or "",
+        "branch": source.get("targetRevision") or "",
+        "health_message": (status.get("health") or {}).get("message") or "",
+        "attempted": (state.get("syncResult") or {}).get("revision") or "",
+        "finished_at": state.get("finishedAt") or "",
+        "conditions": [
+            {"type": item.get("type") or "", "message": item.get("message") or ""}
+            for item in status.get("conditions") or []
+        ],
+    }
+
+
 def delay(tries: int) -> float:
     """Seconds until the next try after `tries` without effect: 10, 20, 40 … 300."""
     return float(min(FIRST_SECONDS * 2 ** min(tries, 10), MOST_SECONDS))

@@ -60,6 +60,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "git-broken": ("dependency", True, "Git failed on this machine; its own words are in the message (a full disk?)."),
     "not-reconciled": ("user", False, "All else was rendered; correct the files named and run again."),
     "gitops-invalid": ("user", False, "Correct the files named, or restore them from the repository's history."),
+    "drift-found": ("user", False, "See the table: each line says what is not as it should be, and where."),
     "not-rendered": ("user", False, "Run playbook reconcile_claims; a push webhook of the Git host may do it."),
     "derived-edited": ("user", False, "Restore the file, and edit the claim or tenant.yaml that it is made from."),
     "foreign-object": ("user", False, "Take the object out: it would stop every service of this tenant from syncing."),

@@ -85,6 +85,17 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
             _catalog, platform = base.kept(snapshot)
             found = from_git(snapshot, platform, tenant, names, run.options.get("operations") or {})
             return found, base.clusters(run, platform)
+    here = reachable(run)
+    clusters = base.clusters(run, here)
+    return _from_copies(clusters, tenant, names), clusters
+
+
+def reachable(run: Run) -> Platform:
+    """The platform as the collection ships it, less the PoPs that the kubeconfig has no context of; for want of a
+    repository.
+
+    Raises DbaasError kube-missing when none is left.
+    """
     _catalog, platform = base.stated(run)
     known = contexts(run.text("kubeconfig") or None)
     here = Platform(
@@ -95,8 +106,7 @@ def find(run: Run) -> tuple[list[Wanted], dict[str, Cluster]]:
         raise DbaasError(
             "kube-missing", f"the kubeconfig has none of the contexts {wanted}; it has {', '.join(known) or 'none'}"
         )
-    clusters = base.clusters(run, here)
-    return _from_copies(clusters, tenant, names), clusters
+    return here
 
 
 def from_git(

@@ -86,7 +86,7 @@ def run(run: Run) -> Json:
 
 def _change(run: Run, snapshot: Snapshot) -> Change[Outcome]:
     _catalog, platform = base.kept(snapshot)
-    places = _places(run, snapshot)
+    places = places_of(run, snapshot)
     request = base.request(run, snapshot.commit)
     tenants_plan, problems = _tenants(snapshot, places, platform, request.renderer)
     broken = {paths.place(problem.file).tenant for problem in problems}
@@ -104,7 +104,7 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Outcome]:
     return Change(changes, message, base.author(run), Outcome(plan, tenants_plan, sorted(problems)))
 
 
-def _places(run: Run, snapshot: Snapshot) -> dict[str, Place]:
+def places_of(run: Run, snapshot: Snapshot) -> dict[str, Place]:
     """Everything below `tenants/` that the scope leaves: path -> what it is."""
     places = {path: paths.place(path) for path in snapshot.blobs if path.startswith("tenants/")}
     scope: list[str] = run.options.get("tenants") or []
@@ -142,14 +142,14 @@ def unrendered(snapshot: base.Tree, places: Mapping[str, Place], platform: Platf
         }
         if any(stamp.get("action") == ACTION for stamp in made.values()):
             continue
-        regions = _regions(path, files[path])
+        regions = regions_of(path, files[path])
         blob = snapshot.blobs[path]
         if not regions or any(region not in made or made[region].get("claim-blob") != blob for region in regions):
             found.append(path)
     return found
 
 
-def _regions(path: str, content: bytes) -> list[str]:
+def regions_of(path: str, content: bytes) -> list[str]:
     """The regions that a claim names; none when it cannot be told."""
     data, _problems = declared.document(path, content, "ServiceClaim")
     spec = (data or {}).get("spec")

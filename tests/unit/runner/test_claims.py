@@ -296,7 +296,7 @@ def test_waiting_follows_the_operation_that_was_committed(world: World) -> None:
     old = {"orders": copy("orders", "Active", 3, operation="older")}
 
     class Follows(FakeCluster):
-        def list(self, kind: Any, namespace: str | None = None) -> Any:
+        def list(self, kind: Any, namespace: str | None = None, labels: str = "") -> Any:
             if len(self.asked) > 2:
                 self.answers = [{"orders": copy("orders", "Active", 3, operation=world.operation("orders"))}]
             return super().list(kind, namespace)

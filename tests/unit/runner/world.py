@@ -19,6 +19,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
     base,
     claims,
+    drift,
     explain,
     gitops,
     info,
@@ -36,6 +37,8 @@ Json = dict[str, Any]
 
 #: Module -> its spec and its runner, as modules and actions have them.
 MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
+    "argocd_application_info": (specs.argocd_application_info, drift.applications),
+    "gitops_drift_info": (specs.gitops_drift_info, drift.run),
     "gitops_reconciliation": (specs.gitops_reconciliation, reconcile.run),
     "gitops_repository": (specs.gitops_repository, gitops.run),
     "gitops_validation_info": (specs.gitops_validation_info, validate.run),
@@ -73,9 +76,14 @@ class FakeCluster:
     asked: list[str] = field(default_factory=list)
     others: dict[Kind, list[Json] | DbaasError] = field(default_factory=dict)
 
-    def list(self, kind: Kind, namespace: str | None = None) -> tuple[Sequence[Json], str]:
-        if kind != CLAIM:
-            return [item for item in self._others(kind) if item["metadata"].get("namespace") == namespace], "1"
+    def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Sequence[Json], str]:
+        if kind != CLAIM or CLAIM in self.others:
+            return [
+                item
+                for item in self._others(kind)
+                if (not namespace or item["metadata"].get("namespace") == namespace)
+                and (not labels or labels in item["metadata"].get("labels", {}))
+            ], "1"
         self.asked.append(str(namespace))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, DbaasError):
