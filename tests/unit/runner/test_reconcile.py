@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository
 
 from tests.unit.runner.world import World, as_file, claim
 
@@ -269,3 +271,36 @@ def test_what_together_goes_beyond_a_quota_is_rendered_as_far_as_it_fits(world: 
     assert [item["name"] for item in result["operations"]] == ["a", "b"]
     assert [(item["file"], item["code"]) for item in result["problems"]] == [(f"{CLAIMS}/c.yaml", "quota-exceeded")]
     assert "services 2" in result["msg"]
+
+
+def test_several_at_once_render_each_claim_once(world: World, tmp_path: Path) -> None:
+    """A webhook, a schedule and somebody by hand: whoever is slower finds nothing left to do."""
+    world.write(tmp_path, **{f"{CLAIMS}/{name}.yaml": documents.dump(claim(name)) for name in ("a", "b", "c")})
+    before = world.commits()
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        results = list(pool.map(lambda _number: world.run("gitops_reconciliation"), range(4)))
+    # in the same second two of them make the same commit, byte for byte, and both have pushed it
+    assert {result["commit"] for result in results if result["changed"]} == {world.head()}
+    assert world.commits() == before + 1
+    trailers = world.git("log", "-1", "--format=%(trailers:key=Dbaas-Operation,valueonly)", "main").split("\n")
+    assert [line.split()[2] for line in trailers if line] == ["acme/a", "acme/b", "acme/c"]
+
+
+def test_another_writer_between_fetch_and_push(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was merged meanwhile is rendered too, and what somebody else has rendered is not rendered again."""
+    world.write(tmp_path, **{f"{CLAIMS}/{name}.yaml": documents.dump(claim(name)) for name in ("a", "b")})
+    push, pushed = GitRepository.push, []
+
+    def late(self: GitRepository, commit: str) -> None:
+        pushed.append(commit)
+        if len(pushed) == 1:
+            monkeypatch.setattr(GitRepository, "push", push)
+            world.run("gitops_reconciliation")
+            world.write(tmp_path, **{f"{CLAIMS}/c.yaml": documents.dump(claim("c"))})
+            monkeypatch.setattr(GitRepository, "push", late)
+        push(self, commit)
+
+    monkeypatch.setattr(GitRepository, "push", late)
+    result = world.run("gitops_reconciliation")
+    assert [item["name"] for item in result["operations"]] == ["c"]
+    assert len(pushed) == 2
