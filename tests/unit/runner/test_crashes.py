@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,19 @@ def test_rollback_to_a_commit(world: World, point: str) -> None:
     world.run("service_claim", **MERGE)
     again(world, "service_claim_rollback", point, "rollback", **BACK, to=made)
     assert cpu(world) == "4"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_reconcile(world: World, tmp_path: Path, point: str) -> None:
+    """A claim that was edited with Git; nobody says what to do when it is run again but the repository."""
+    world.run("service_claim", **ONE)
+    path = "tenants/acme/claims/orders.yaml"
+    item = world.document(path)
+    item["spec"]["resources"] = {"node": {"cpu": "8"}}
+    world.write(tmp_path, **{path: documents.dump(item)})
+    again(world, "gitops_reconciliation", point, "update")
+    assert cpu(world) == "8"
+    assert world.run("gitops_validation_info")["problems"] == []
 
 
 def test_a_run_that_lives_keeps_its_folder(world: World) -> None:
