@@ -193,11 +193,13 @@ def gitops_validation_info() -> Spec:
     return {
         "argument_spec": {
             "path": {"type": "path"},
+            "since": _text(),
             "strict": {"type": "bool", "default": False},
             "format": {"type": "str", "choices": ["text", "github", "gitlab"], "default": "text"},
             "dest": {"type": "path"},
             **connections(),
-        }
+        },
+        "required_by": {"since": ["path"]},
     }
 
 

@@ -22,6 +22,12 @@ options:
       - Folder of a working copy, whatever is checked out in it, committed or not.
       - The remote O(repository) is looked at when this is not given.
     type: path
+  since:
+    description:
+      - The commit that a pull request is to be merged into, in the history of O(path). Derived files that are not as it has them
+        are errors, since only the platform writes those.
+      - Without it a file that was edited together with what it says of its origin passes for one that is not rendered yet.
+    type: str
   strict:
     description: Whether warnings fail too, as is right for a branch that everything is merged and rendered on.
     type: bool
@@ -58,6 +64,7 @@ EXAMPLES = r"""
 - name: Check the working copy of a pull request
   dbaas.platform.gitops_validation_info:
     path: "{{ lookup('env', 'GITHUB_WORKSPACE') }}"
+    since: HEAD^1
     format: github
 
 - name: Check what everybody works with

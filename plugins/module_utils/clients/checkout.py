@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,30 @@ class Checkout:
     def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Contents of these files (their first `most` bytes), those that do not exist left out."""
         return {path: self._content(path)[:most] for path in paths if path in self.blobs}
+
+    def changed(self, since: str) -> list[str]:
+        """Paths of the files that are not as a commit of the folder's own history has them: other, new, gone.
+
+        Raises DbaasError option-invalid when it is not, dependency-missing without git.
+        """
+        # outside a repository diff would only tell how it is called
+        self._git(since, "rev-parse", "--git-dir")
+        options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative")
+        found = self._git(since, "diff", *options, f"{since}^{{commit}}", "--")
+        found += self._git(since, "ls-files", "--others", "-z")
+        return sorted(set(found.decode(errors="surrogateescape").split("\0")[:-1]))
+
+    def _git(self, since: str, *arguments: str) -> bytes:
+        # a job in a container does not own what was checked out for it
+        git = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", str(self._folder)]
+        try:
+            done = subprocess.run([*git, *arguments], capture_output=True, check=False)
+        except FileNotFoundError:
+            raise DbaasError("dependency-missing", "git is not installed here.") from None
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise DbaasError("option-invalid", f"since: {since}: {words}")
+        return done.stdout
 
     def _paths(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self._folder):

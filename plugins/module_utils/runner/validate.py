@@ -58,7 +58,10 @@ _RENDER = "playbook reconcile_claims renders it"
 def run(run: Run) -> Json:
     """The runner of module gitops_validation_info."""
     if run.text("path"):
-        problems = check(run, Checkout(Path(run.text("path")).expanduser()))
+        checkout = Checkout(Path(run.text("path")).expanduser())
+        problems = check(run, checkout)
+        if run.text("since"):
+            problems = sorted({*problems, *_by_people(checkout.changed(run.text("since")), problems)})
     else:
         with base.repository(run) as repository:
             problems = check(run, repository.fetch())
@@ -74,6 +77,15 @@ def run(run: Run) -> Json:
             run.progress(line)
     bad = [item for item in problems if item.severity == ERROR or run.options.get("strict")]
     return _failed(result, bad) if bad else result
+
+
+def _by_people(changed: Iterable[str], problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Derived files that a request changes: they are nobody's to change, whatever they say of where they come from."""
+    known = {item.file for item in problems if item.code == "derived-edited"}
+    for path in changed:
+        if paths.place(path).kind in ("foundation", "service", "snapshot") and path not in known:
+            words = "is changed here, and only the platform writes it: change the claim, or tenant.yaml"
+            yield Problem(path, 1, "derived-edited", words)
 
 
 def _report(run: Run, problems: Sequence[Problem]) -> str:

@@ -58,6 +58,7 @@ def run(script: str, folder: Path, url: str) -> tuple[int, str]:
         "DBAAS_REPOSITORY": url,
         "GITHUB_ACTOR": "merger",
         "GITLAB_USER_LOGIN": "merger",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD~1",
     }
     done = subprocess.run(["sh", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -93,6 +94,16 @@ def test_a_request_is_checked_and_what_is_merged_is_rendered(world: World, copy:
     else:
         (entry,) = json.loads((copy / "gl-code-quality-report.json").read_text())
         assert entry["location"] == {"path": CLAIM, "lines": {"begin": 8}}
+
+    # what a request makes of a derived file is nobody's to make, whatever the file says of itself
+    values = copy / "tenants/acme/lagos/values.yaml"
+    head, _newline, rest = values.read_text().partition("\n")
+    values.write_text(f"{head.replace('(', '(0')}\n{rest.replace('owners: []', 'owners: [mine]')}")
+    code, output = run(check, copy, "file:///nowhere")
+    assert code != 0
+    if host == "gitlab":
+        output = (copy / "gl-code-quality-report.json").read_text()
+    assert "is changed here, and only the platform writes it" in output
 
     before = world.commits()
     for script in scripts(host, "reconcile"):

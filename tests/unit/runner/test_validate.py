@@ -281,6 +281,33 @@ def test_a_working_copy_is_looked_at_as_it_lies(world: World, tmp_path: Path) ->
         world.run("gitops_validation_info", path=str(work / "nowhere"))
 
 
+def test_what_a_request_changes_of_derived_files(world: World, tmp_path: Path) -> None:
+    """Also where a file that was edited says of itself that it was made from something else."""
+    rendered(world, tmp_path, "orders", "carts")
+    subprocess.run(["git", "clone", "--quiet", world.url, "copy"], cwd=tmp_path, check=True)
+    work = tmp_path / "copy"
+    look: Json = {"path": str(work), "since": "HEAD"}
+    assert problems(world, **look) == []
+    spoiled = world.text(f"{LAGOS}/orders.yaml").replace("claim-blob: ", "claim-blob: f")
+    (work / LAGOS / "orders.yaml").write_text(spoiled)
+    (work / LAGOS / "carts.yaml").unlink()
+    (work / LAGOS / "more.yaml").write_text(world.text(f"{LAGOS}/carts.yaml"))
+    (work / CLAIMS / "carts.yaml").write_text("# a person's own\n" + world.text(f"{CLAIMS}/carts.yaml"))
+    told = problems(world, **look)
+    edited = {file for file, number, code in told if (number, code) == (1, "derived-edited")}
+    assert edited == {f"{LAGOS}/{name}.yaml" for name in ("orders", "carts", "more")}
+    # it is the same when it is committed
+    identity = ["-c", "user.name=p", "-c", "user.email=p@example.com"]
+    for command in (["add", "--all"], [*identity, "commit", "--quiet", "--message", "A request"]):
+        subprocess.run(["git", *command], cwd=work, check=True)
+    assert problems(world, path=str(work), since="HEAD^1") == told
+    with pytest.raises(DbaasError, match="since: nowhere: "):
+        world.run("gitops_validation_info", path=str(work), since="nowhere")
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(DbaasError, match="not a git repository"):
+        world.run("gitops_validation_info", path=str(tmp_path / "plain"), since="HEAD")
+
+
 def test_reports_for_pipelines(world: World, tmp_path: Path) -> None:
     rendered(world, tmp_path, "orders")
     world.write(tmp_path, **{f"{CLAIMS}/cart.yaml": documents.dump(claim("cart", region="lagoss"))})
