@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.checkout import Checkout
@@ -50,6 +50,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner.reconcile im
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 _MADE_FROM = re.compile(rb"# Derived from \S+ \(([0-9a-f]{40}), ([^)\n]*)\)")
 _RENDER = "playbook reconcile_claims renders it"
@@ -117,6 +118,8 @@ class _Check:
     tree: Tree
     #: derived files that are, byte for byte, what their claim gives
     exact: set[str] = field(default_factory=set)
+    #: how each derived file of a service begins; they come all at once, since one by one is what would take the time
+    beginnings: dict[str, bytes] = field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
         platform, wrong = self._platform()
@@ -124,6 +127,8 @@ class _Check:
         yield from [*wrong, *more]
         yield from self._syntax()
         places = {path: paths.place(path) for path in self.tree.blobs if path.startswith("tenants/")}
+        derived = [path for path, place in places.items() if place.kind in ("service", "snapshot")]
+        self.beginnings = self.tree.read(derived, BEGINNING)
         yield from _unknown(places, platform)
         tenants, wrong = self._tenants(places, platform)
         yield from wrong
@@ -132,12 +137,13 @@ class _Check:
         if plan is not None and catalog is not None and platform is not None:
             yield from self._rendered(plan, catalog, platform)
         if platform is not None:
+            foundations = self.tree.read(path for path, place in places.items() if place.kind == "foundation")
             for item in tenants.values():
-                yield from self._foundation(item, platform)
+                yield from self._foundation(item, platform, foundations)
         yield from self._orphans(places, plan, tenants)
-        for path, place in places.items():
-            if place.kind in ("service", "snapshot") and path not in self.exact:
-                yield from self._objects(path, place)
+        for portion in _portions([path for path in derived if path not in self.exact]):
+            for path, content in self.tree.read(portion).items():
+                yield from self._objects(path, places[path], content)
 
     def _read(self, path: str) -> bytes:
         return self.tree.read([path])[path]
@@ -228,27 +234,36 @@ class _Check:
     def _deleting(self, place: Place, platform: Platform) -> bool:
         """Whether the service is on its way out: its derived files are those of the deletion, not of the claim."""
         derived = [paths.service(place.tenant, pop, place.name) for pop in platform.pops]
-        return any(deleting(content) for content in self.tree.read(derived, BEGINNING).values())
+        return any(deleting(self.beginnings.get(path, b"")) for path in derived)
 
     def _rendered(self, plan: ClaimsPlan, catalog: Catalog, platform: Platform) -> Iterator[Problem]:
-        for claim, operation in zip(plan.claims, plan.operations, strict=True):
-            path = paths.claim(claim.tenant, claim.name)
-            for warning in claim.warnings:
-                yield Problem(path, 1, "claim-warning", warning, WARNING)
-            if operation.action != "unchanged":
-                derived = {region: paths.service(claim.tenant, region, claim.name) for region in claim.regions}
-                missing = [region for region, there in derived.items() if there not in self.tree.blobs]
-                what = f"is not rendered in {', '.join(missing)}" if missing else "was edited, and is not rendered yet"
-                yield Problem(path, 1, "not-rendered", f"{claim.tenant}/{claim.name} {what}: {_RENDER}", WARNING)
-            else:
-                yield from self._exact(claim, path, catalog, platform)
+        for portion in _portions(list(zip(plan.claims, plan.operations, strict=True))):
+            same = [claim for claim, operation in portion if operation.action == "unchanged"]
+            derived = [paths.service(claim.tenant, pop, claim.name) for claim in same for pop in claim.regions]
+            files = self.tree.read(derived)
+            for claim, operation in portion:
+                path = paths.claim(claim.tenant, claim.name)
+                for warning in claim.warnings:
+                    yield Problem(path, 1, "claim-warning", warning, WARNING)
+                if operation.action == "unchanged":
+                    yield from self._exact(claim, path, catalog, platform, files)
+                else:
+                    yield self._not_rendered(claim, path)
 
-    def _exact(self, claim: Claim, path: str, catalog: Catalog, platform: Platform) -> Iterator[Problem]:
+    def _not_rendered(self, claim: Claim, path: str) -> Problem:
+        derived = {region: paths.service(claim.tenant, region, claim.name) for region in claim.regions}
+        missing = [region for region, there in derived.items() if there not in self.tree.blobs]
+        what = f"is not rendered in {', '.join(missing)}" if missing else "was edited, and is not rendered yet"
+        return Problem(path, 1, "not-rendered", f"{claim.tenant}/{claim.name} {what}: {_RENDER}", WARNING)
+
+    def _exact(
+        self, claim: Claim, path: str, catalog: Catalog, platform: Platform, files: Mapping[str, bytes]
+    ) -> Iterator[Problem]:
         """Holds derived files against what the claim gives, where they were made by this version from this catalog."""
         made: dict[Stamp, dict[str, list[Json]]] = {}
         for region in claim.regions:
             there = paths.service(claim.tenant, region, claim.name)
-            content = self._read(there)
+            content = files[there]
             stamp = _stamp(content)
             if stamp is None:
                 yield Problem(there, 1, "derived-edited", "does not begin with the claim's copy")
@@ -264,7 +279,7 @@ class _Check:
                 words = f"is not what {path} gives: edited by hand?"
                 yield Problem(there, _first_difference(wanted, content), "derived-edited", words)
 
-    def _foundation(self, item: Json, platform: Platform) -> Iterator[Problem]:
+    def _foundation(self, item: Json, platform: Platform, files: Mapping[str, bytes]) -> Iterator[Problem]:
         tenant_id = item["metadata"]["name"]
         path = paths.tenant(tenant_id)
         blob = self.tree.blobs[path]
@@ -273,7 +288,7 @@ class _Check:
                 where: (data, foundation_file(path, documents.dump(data), blob, VERSION))
                 for where, data in tenant.foundation(item, platform.pops[region], platform).items()
             }
-            stands = self.tree.read(wanted)
+            stands = {where: files[where] for where in wanted if where in files}
             keep = f"{paths.services(tenant_id, region)}/.keep"
             missing = [where for where in (*wanted, keep) if where not in self.tree.blobs]
             if missing:
@@ -290,11 +305,10 @@ class _Check:
         owned = {(place.tenant, place.name) for place in places.values() if place.kind in ("claim", "retained")}
         regions = {(claim.tenant, claim.name): claim.regions for claim in (plan.claims if plan else [])}
         derived = [path for path, place in places.items() if place.kind == "service" and path not in self.exact]
-        beginnings = self.tree.read(derived, BEGINNING)
         for path in derived:
             place = places[path]
             identity = (place.tenant, place.name)
-            if deleting(beginnings[path]):
+            if deleting(self.beginnings[path]):
                 continue
             if identity not in owned:
                 words = f"{place.tenant}/{place.name} has no claim any more, in claims/ or in retained/"
@@ -309,9 +323,8 @@ class _Check:
                     words = f"tenant.yaml of {place.tenant} does not name {place.pop}"
                     yield Problem(path, 1, "orphan", words, ERROR, ", ".join(own))
 
-    def _objects(self, path: str, place: Place) -> Iterator[Problem]:
+    def _objects(self, path: str, place: Place, content: bytes) -> Iterator[Problem]:
         """Objects in a derived file that are not the tenant's to have."""
-        content = self._read(path)
         try:
             found = documents.load_all(content, path)
         except InvalidDocument as error:
@@ -341,6 +354,11 @@ class _Check:
                 words = f"{name}: namespace {has.get('namespace')} is not that of tenant {place.tenant}"
                 line = documents.line_of(content, "metadata.namespace", number)
                 yield Problem(path, line, "foreign-object", words, ERROR, namespace, namespace)
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as may be in memory with all that was read of them."""
+    return (items[start : start + 500] for start in range(0, len(items), 500))
 
 
 def _unknown(places: Mapping[str, Place], platform: Platform | None) -> Iterator[Problem]:
