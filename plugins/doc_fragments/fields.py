@@ -254,6 +254,12 @@ options:
         description:
           - By region.
         type: dict
+  backup_destinations:
+    description:
+      - "Addresses of object storage, beside those of its regions in the catalog, that backups may go to; who names one here vouches that it lies where the tenant's data may be."
+      - "Allowed is an address such as s3://bucket or s3://bucket/path."
+    type: list
+    elements: str
   billing_account:
     description:
       - Account that is charged.

@@ -42,6 +42,18 @@ EXAMPLES = r"""
     display_name: Acme Ltd
     regions: [lagos, johannesburg]
     owners: [acme-admins]
+
+- name: And what it may take, in all, by plan and by region
+  dbaas.platform.tenant:
+    tenant: acme
+    regions: [lagos, johannesburg]
+    quotas:
+      services: 10
+      storage: 20Ti
+      plans:
+        clustered: {services: 2}
+      regions:
+        lagos: {cpu: "200", memory: 1Ti}
 """
 
 RETURN = r"""
@@ -55,6 +67,11 @@ operations:
   type: list
   elements: dict
   sample: [{action: create, changed: [], regions: [lagos], tenant: acme}]
+warnings:
+  description: Quotas that were changed to less than what is used; what is there stays, and nothing more is admitted.
+  returned: always
+  type: list
+  elements: str
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

@@ -9,7 +9,7 @@ module: tenant_info
 short_description: Say which tenants there are
 version_added: 0.1.0
 description:
-  - Reads the Tenant documents of the repository, and the names of the services of each.
+  - Reads the Tenant documents of the repository, the names of the services of each, and what is used of its quotas.
 options:
   tenants:
     description: Ids of tenants; all when not given.
@@ -36,10 +36,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tenants:
-  description: The tenants, with their documents' fields, namespace and services.
+  description:
+    - The tenants, with their documents' fields, namespace and services.
+    - Those with quotas have C(quota_usage) too, which says C(limit), C(used) and C(left) of each limit; in all, below
+      C(plans) by plan and below C(regions) by region.
   returned: always
   type: list
   elements: dict
+  sample:
+    - tenant: acme
+      namespace: tenant-acme
+      regions: [lagos]
+      quotas: {storage: 20Ti, plans: {clustered: {services: 2}}}
+      quota_usage:
+        storage: {limit: 20Ti, used: 1500Gi, left: 18980Gi}
+        plans: {clustered: {services: {limit: 2, used: 1, left: 1}}}
+      services: [orders]
 error:
   description: The failure for machines.
   returned: failure

@@ -58,6 +58,11 @@ operations:
   type: list
   elements: dict
   sample: [{action: create, changed: [], regions: [lagos], tenant: globex}]
+warnings:
+  description: Quotas that were changed to less than what is used; what is there stays, and nothing more is admitted.
+  returned: always
+  type: list
+  elements: str
 commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always

@@ -79,12 +79,17 @@ def test_a_tenant_out_of_a_survey(platform: Platform) -> None:
         "projects": "web\n",
         "display_name": "",
         "billing_account": "",
+        "quotas": "services: 10\ncpu: 100\nplans:\n  global: {services: 1}\n",
     }
     assert succeeds(platform, "onboard_tenant", answers)[0] == 1
     result = platform.module("tenant_info", {"tenants": ["surveyed"]})
     assert result["tenants"][0]["owners"] == ["Platform Team", "surveyed-admins"]
     assert result["tenants"][0]["regions"] == list(POPS)
+    quotas = {"services": 10, "cpu": "100", "plans": {"global": {"services": 1}}}
+    assert result["tenants"][0]["quotas"] == quotas
     lists = {**answers, "regions": list(POPS), "owners": ["Platform Team", "surveyed-admins"], "projects": ["web"]}
+    # AWX sends an empty text for what is not answered: the quotas stay
+    lists["quotas"] = ""
     assert succeeds(platform, "onboard_tenant", lists)[0] == 0
 
 

@@ -54,7 +54,10 @@ SCHEMA: Json = {
         "regions": _by_name(
             _fields(
                 {"title": _TEXT, "zones": _list(_NAME), "storageClasses": _list(_NAME), "backups": _TEXT},
-                {"s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME})},
+                {
+                    "s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME}),
+                    "buckets": _list(_TEXT),
+                },
             )
         ),
         "engines": _by_name(
@@ -154,6 +157,12 @@ class Catalog:
         """The version that a claim gets when it names none."""
         versions: Json = self.engines[engine]["versions"]
         return next(version for version, data in versions.items() if data.get("default"))
+
+    def buckets(self, region: str, tenant: str) -> list[str]:
+        """The addresses of object storage that are known to lie in the region, for this tenant: its own first."""
+        data: Json = self.regions.get(region, {})
+        templates = [data["backups"], *data.get("buckets", [])] if data else []
+        return [template.replace("{tenant}", tenant) for template in templates]
 
     def topology(self, engine: str, plan: str, regions: int) -> str | Json:
         """single, separate (not joined), stretched, one-way or active-active; or {refused: why}."""

@@ -174,7 +174,7 @@ class Admission:
         spec.setdefault("region", next(iter(spec.get("replication", {}).get("regions", self._catalog.regions)), ""))
         errors += self._regions(tenant, item, spec)
         errors += self._networks(spec)
-        errors += self._backup(spec)
+        errors += self._backup(tenant, spec)
         if sku is None:
             return None, [*errors, *self._reach(spec), *self._wrong_anyhow(spec)]
         regions = spec["replication"]["regions"]
@@ -355,10 +355,31 @@ class Admission:
             yield from _range(f"spec.resources.{role}.cpu", amounts["cpu"], limits["cpu"], quantity.cpu)
             yield from _range(f"spec.resources.{role}.memory", amounts["memory"], limits["memory"], quantity.size)
 
-    @staticmethod
-    def _backup(spec: Json) -> Iterator[FieldError]:
-        if spec["backup"]["enabled"] and (why := schedule.problem(spec["backup"]["schedule"])):
-            yield FieldError("spec.backup.schedule", spec["backup"]["schedule"], why)
+    def _backup(self, tenant: str, spec: Json) -> Iterator[FieldError]:
+        backup = spec["backup"]
+        if backup["enabled"] and (why := schedule.problem(backup["schedule"])):
+            yield FieldError("spec.backup.schedule", backup["schedule"], why)
+        if "destination" in backup and self._tenants is not None and tenant in self._tenants:
+            yield from self._residency(tenant, backup["destination"])
+
+    def _residency(self, tenant: str, destination: str) -> Iterator[FieldError]:
+        """A tenant's backups stay in its regions too: where an address lies, the catalog or its document says."""
+        spec = (self._tenants or {})[tenant]["spec"]
+        allowed = [address for region in spec["regions"] for address in self._catalog.buckets(region, tenant)]
+        allowed = list(dict.fromkeys([*allowed, *spec.get("backupDestinations", [])]))
+        if any(_lies_in(destination, address) for address in allowed):
+            return
+        elsewhere = [
+            region
+            for region in self._catalog.regions
+            if any(_lies_in(destination, address) for address in self._catalog.buckets(region, tenant))
+        ]
+        where = f"; this one lies in {elsewhere[0]}" if elsewhere else ""
+        words = (
+            f"an address in the tenant's regions ({', '.join(allowed)}), or one that its document names in "
+            f"backupDestinations{where}"
+        )
+        yield FieldError("spec.backup.destination", destination, words, nearest(destination, allowed))
 
     @staticmethod
     def _changes(before: Json, spec: Json) -> Iterator[FieldError]:
@@ -372,6 +393,13 @@ class Admission:
         if gone:
             words = f"all of {', '.join(before['replication']['regions'])}: leaving a region is not built yet"
             yield FieldError("spec.replication.regions", spec["replication"]["regions"], words)
+
+
+def _lies_in(destination: str, address: str) -> bool:
+    """Whether an address of object storage is another one, or lies below it."""
+    parts, above = (text.removeprefix("s3://").rstrip("/").split("/") for text in (destination, address))
+    # not every client takes dots for what S3 does: a name
+    return parts[: len(above)] == above and not {"", ".", ".."} & set(parts)
 
 
 def _range(path: str, given: str, limits: Json, measure: Callable[[str], int]) -> Iterator[FieldError]:

@@ -391,11 +391,12 @@ def _counts(operations: Iterable[Operation]) -> str:
 
 @dataclass(frozen=True)
 class TenantsPlan:
-    """tenants: the documents given; files: path -> content to be written."""
+    """tenants: the documents given; files: path -> content to be written; warnings: new quotas below what is used."""
 
     tenants: list[Json]
     operations: list[Operation]
     files: dict[str, bytes | None]
+    warnings: list[str]
 
 
 def tenant_paths(documents: Iterable[Json], platform: Platform) -> list[str]:
@@ -423,21 +424,29 @@ def body(derived: bytes | None) -> bytes | None:
 def plan_tenants(
     documents: Sequence[Json], files: Mapping[str, bytes], *, platform: Platform, renderer: str, yaml: Yaml
 ) -> TenantsPlan:
-    """The plan for these Tenant documents. Raises InvalidFields tenant-invalid naming all that is wrong."""
+    """The plan for these Tenant documents, given the files of tenant_paths and held_paths that exist.
+
+    Raises InvalidFields tenant-invalid naming all that is wrong.
+    """
     errors = tenant.errors(documents, platform)
     if not errors:
         errors = [error for item in documents for error in _left_regions(item, files, platform)]
     if errors:
         raise InvalidFields("tenant-invalid", errors)
-    plan = TenantsPlan(list(documents), [], {})
+    plan = TenantsPlan(list(documents), [], {}, [])
+    held = held_specs(files, {item["metadata"]["name"] for item in documents}, yaml)
     for item in documents:
         tenant_id = item["metadata"]["name"]
         path = paths.tenant(tenant_id)
         stands = files.get(path)
         before = _first(stands, path, yaml)
         wanted: dict[str, bytes] = {path: stands if stands and before == item else yaml.dump(item).encode()}
+        specs = held[tenant_id].values()
         for region in item["spec"]["regions"]:
-            for where, document in tenant.foundation(item, platform.pops[region], platform).items():
+            values = paths.foundation(tenant_id, region, "values.yaml")
+            had_quota = "quota" in _first(files.get(values), values, yaml)
+            derived = tenant.foundation(item, platform.pops[region], platform, specs, had_quota=had_quota)
+            for where, document in derived.items():
                 made = foundation_file(path, yaml.dump(document), yaml.blob_id(wanted[path]), renderer)
                 wanted[where] = files[where] if body(files.get(where)) == body(made) else made
             wanted[f"{paths.services(tenant_id, region)}/.keep"] = b""
@@ -446,6 +455,11 @@ def plan_tenants(
         changed = tuple(_differences(before.get("spec"), item["spec"], "spec")) if stands else ()
         plan.operations.append(Operation("", tenant_id, tenant_id, action, changed, tuple(item["spec"]["regions"])))
         plan.files.update(differing)
+        if any(field.startswith("spec.quotas") for field in changed):
+            plan.warnings.extend(
+                f"tenant {tenant_id}: {words}; what is there stays, and nothing more of it is admitted"
+                for words in quota.overruns(item["spec"].get("quotas", {}), specs)
+            )
     return plan
 
 

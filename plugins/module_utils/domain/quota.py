@@ -174,3 +174,47 @@ def overruns(quotas: Json, specs: Iterable[Json]) -> list[str]:
 def of(tenants: Mapping[str, Json]) -> dict[str, Json]:
     """The quotas of those Tenant documents that have some: id -> quotas."""
     return {name: quotas for name, item in tenants.items() if (quotas := item["spec"].get("quotas"))}
+
+
+#: what a ResourceQuota calls them. Limits too: a pod may not use what it did not ask for.
+_HARD = {
+    "storage": ("requests.storage",),
+    "cpu": ("requests.cpu", "limits.cpu"),
+    "memory": ("requests.memory", "limits.memory"),
+}
+#: Room for what pods take beside the database: sidecars, volumes of other roles, and jobs (backup, clean-up, upgrade).
+_ROOM_PERCENT = 25
+_ROOM = {"storage": 0, "cpu": 2000, "memory": 4 * 2**30}
+
+
+def hard(quotas: Json, region: str, held: Iterable[Json]) -> dict[str, str]:
+    """`hard` of the ResourceQuota in this region, {} where nothing limits what is taken there.
+
+    It is the net beneath admit, for pods, so it has room for their sidecars; and it is never less than what the
+    services held need: a quota that was lowered must not keep a node of a running database from coming back. Services
+    are not counted there: a claim that goes and one that comes in one sync would refuse each other.
+    """
+    allowed, taken = limits(quotas), used_in(region, held)
+    found: dict[str, str] = {}
+    for amount, names in _HARD.items():
+        given = [allowed[scope, amount] for scope in (ALL, ("regions", region)) if (scope, amount) in allowed]
+        if given:
+            most = max(min(given), taken[amount])
+            found |= dict.fromkeys(names, _SHOW[amount](_with_room(most, amount)))
+    return found
+
+
+def used_in(region: str, specs: Iterable[Json]) -> Amounts:
+    """What these admitted specs take in one region."""
+    total = dict.fromkeys(_SHOW, 0)
+    for spec in specs:
+        for (scope, amount), value in _takes(spec):
+            if scope == ("regions", region):
+                total[amount] += value
+    return total
+
+
+def _with_room(most: int, amount: str) -> int:
+    # whole units: 1.25 of some bytes is a number that nobody can read
+    unit = 1000 if amount == "cpu" else 2**30
+    return -(-most * (100 + _ROOM_PERCENT) // (100 * unit)) * unit + _ROOM[amount]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker, nearest
@@ -49,6 +49,13 @@ SPEC: Json = {
                 "plans": {**_BY_NAME, "description": "By plan."},
                 "regions": {**_BY_NAME, "description": "By region."},
             },
+        },
+        "backupDestinations": {
+            "type": "array",
+            "items": {"type": "string", "pattern": schema.ADDRESS, "maxLength": 256},
+            "x-kubernetes-list-type": "set",
+            "description": "Addresses of object storage, beside those of its regions in the catalog, that backups may"
+            " go to; who names one here vouches that it lies where the tenant's data may be.",
         },
         "billingAccount": {"type": "string", "maxLength": 255, "description": "Account that is charged."},
     },
@@ -111,11 +118,28 @@ def errors(documents: Iterable[Any], platform: Platform) -> list[FieldError]:
             for path, region in named
             if region not in platform.pops
         ]
+        found += [
+            FieldError(
+                f"spec.quotas.plans.{plan}",
+                plan,
+                "one of " + ", ".join(schema.PLANS),
+                nearest(plan, schema.PLANS),
+                source,
+            )
+            for plan in spec.get("quotas", {}).get("plans", {})
+            if plan not in schema.PLANS
+        ]
     return found
 
 
-def foundation(item: Json, pop: Pop, platform: Platform) -> dict[str, Json]:
-    """The derived files of one tenant in one PoP: path -> document (`.keep` apart, which holds nothing)."""
+def foundation(
+    item: Json, pop: Pop, platform: Platform, held: Iterable[Json] = (), *, had_quota: bool = False
+) -> dict[str, Json]:
+    """The derived files of one tenant in one PoP: path -> document (`.keep` apart, which holds nothing).
+
+    held: the whole specs of the services that the tenant has; had_quota: whether the foundation has had a
+    ResourceQuota, which is emptied when the tenant's quotas are gone, since a foundation never prunes.
+    """
     tenant_id = item["metadata"]["name"]
     namespace = paths.namespace(tenant_id)
     values_path = paths.foundation(tenant_id, pop.name, "values.yaml")
@@ -150,6 +174,9 @@ def foundation(item: Json, pop: Pop, platform: Platform) -> dict[str, Json]:
         },
         "owners": item["spec"].get("owners", []),
     }
+    hard = quota.hard(item["spec"].get("quotas", {}), pop.name, held)
+    if hard or had_quota:
+        values["quota"] = hard
     return {paths.foundation(tenant_id, pop.name, "application.yaml"): application, values_path: values}
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     TenantsPlan,
+    held_paths,
+    held_specs,
     plan_tenants,
     tenant_paths,
     tenants_message,
@@ -57,6 +59,9 @@ def info(run: Run) -> Json:
         ]
         wanted = run.options.get("tenants") or known
         found = base.tenants_of(snapshot, wanted)
+        limited = quota.of(found)
+        files = snapshot.read(held_paths(snapshot.blobs, limited)) if limited else {}
+        held = held_specs(files, limited, base.YAML)
         return {
             "changed": False,
             "tenants": [
@@ -65,6 +70,11 @@ def info(run: Run) -> Json:
                     "namespace": f"tenant-{tenant_id}",
                     **item["spec"],
                     "services": _services(snapshot, tenant_id),
+                    **(
+                        {"quota_usage": quota.report(limited[tenant_id], held[tenant_id].values())}
+                        if tenant_id in limited
+                        else {}
+                    ),
                 }
                 for tenant_id, item in sorted(found.items())
             ],
@@ -98,6 +108,7 @@ def _run(run: Run, given: Sequence[Json]) -> Json:
             if item.action != "unchanged" or len(given) == 1
         ],
         "commit": delivered.commit or None,
+        "warnings": delivered.result.warnings,
     }
     if run.diff:
         result["diff"] = {"prepared": delivered.diff}
@@ -113,6 +124,12 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Json]) -> Change[Tenan
         for item in given
         if isinstance(item, dict) and isinstance(item.get("metadata"), dict) and item["metadata"].get("name")
     ]
-    files = snapshot.read(tenant_paths(shaped, platform))
+    # what a tenant holds matters to those with quotas alone
+    limited = {
+        str(item["metadata"]["name"])
+        for item in shaped
+        if isinstance(item.get("spec"), dict) and item["spec"].get("quotas")
+    }
+    files = snapshot.read([*tenant_paths(shaped, platform), *(held_paths(snapshot.blobs, limited) if limited else [])])
     plan = plan_tenants(given, files, platform=platform, renderer=request.renderer, yaml=base.YAML)
     return Change(plan.files, tenants_message(plan.operations, request) if plan.files else "", base.author(run), plan)

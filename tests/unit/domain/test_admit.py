@@ -625,3 +625,64 @@ def test_names_that_a_foundation_takes_are_refused() -> None:
     chart = (ROOT / "gitops/charts/tenant/templates/foundation.tpl").read_text()
     made = re.findall(r"kind: NetworkPolicy\nmetadata:\n  name: (\S+)", chart)
     assert made == list(claims._TAKEN)
+
+
+# --- residency of backups --------------------------------------------------------------------------------------------
+
+
+def destination(address: str, **more: Any) -> list[str]:
+    """What is said of a claim whose backups go there, by a tenant of lagos and johannesburg."""
+    spec = {"regions": ["lagos", "johannesburg"], **more}
+    item = shipped.document({"serviceId": ID, **SMALL, "backup": {"enabled": False, "destination": address}})
+    _claim, errors = shipped.admit(item, tenants={"123": {"metadata": {"name": "123"}, "spec": spec}})
+    assert {error.path for error in errors} <= {"spec.backup.destination"}
+    return [error.allowed for error in errors]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://dbaas-lagos-123",
+        "s3://dbaas-johannesburg-123/",
+        "s3://dbaas-lagos-123/yugabyte/orders",
+        # the address of the requirements' example
+        "s3://backups/tenant-123/yugabyte",
+    ],
+)
+def test_backups_may_go_where_the_tenant_may(address: str) -> None:
+    assert destination(address) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("s3://dbaas-frankfurt-123", "; this one lies in frankfurt"),
+        ("s3://elsewhere", "or one that its document names in backupDestinations"),
+        # what belongs to another tenant, or only looks alike
+        ("s3://dbaas-lagos-124", "backupDestinations"),
+        ("s3://dbaas-lagos-1234/x", "backupDestinations"),
+        ("s3://backups", "backupDestinations"),
+        ("s3://backups/tenant-124", "backupDestinations"),
+        ("s3://backups/tenant-123/../tenant-124", "backupDestinations"),
+        ("s3://backups//tenant-123", "backupDestinations"),
+    ],
+)
+def test_backups_do_not_leave_the_tenants_regions(address: str, words: str) -> None:
+    (allowed,) = destination(address)
+    assert allowed.endswith(words)
+    assert "(s3://dbaas-lagos-123, s3://backups/tenant-123, s3://dbaas-johannesburg-123)" in allowed
+
+
+def test_a_tenants_document_may_name_further_places() -> None:
+    named = {"backupDestinations": ["s3://their-own/db", "s3://vault"]}
+    for address in ("s3://their-own/db", "s3://their-own/db/orders", "s3://vault/x"):
+        assert destination(address, **named) == []
+    for address in ("s3://their-own", "s3://their-own/dbx", "s3://vaults"):
+        assert destination(address, **named) != []
+
+
+def test_without_a_repository_nobody_knows_where_buckets_lie() -> None:
+    assert (
+        admitted({**SMALL, "backup": {"destination": "s3://elsewhere"}}).spec["backup"]["destination"]
+        == "s3://elsewhere"
+    )

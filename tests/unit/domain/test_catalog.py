@@ -38,6 +38,8 @@ def test_a_region_has_what_a_ring_needs(region: str) -> None:
     longest = data["backups"].replace("{tenant}", "t" * 40).removeprefix("s3://")
     assert data["backups"].startswith("s3://")
     assert len(longest) <= 63
+    assert shipped.catalog().buckets(region, "123") == [f"s3://dbaas-{region}-123", "s3://backups/tenant-123"]
+    assert shipped.catalog().buckets("mars", "123") == []
 
 
 @pytest.mark.parametrize("region", shipped.catalog().regions)

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 
+from tests.lab.binaries import cache_folder
+from tests.tools.tree import ROOT
 from tests.unit.domain import shipped
 
 Json = dict[str, Any]
@@ -80,6 +86,104 @@ def test_all_errors_of_all_tenants_at_once() -> None:
         ("tenant a", "metadata.name"),
     ]
     assert found[1].nearest == "lagos"
+
+
+def test_quotas_are_for_plans_that_there_are() -> None:
+    quotas = {"plans": {"dedicatd": {"services": 1}}, "regions": {"mars": {"cpu": "1"}}}
+    found = errors(tenant.document("a", {"regions": ["lagos"], "quotas": quotas}))
+    assert [(error.path, error.nearest) for error in found] == [
+        ("spec.quotas.regions.mars", None),
+        ("spec.quotas.plans.dedicatd", "dedicated"),
+    ]
+
+
+def values(quotas: dict[str, Any], *held: dict[str, Any], had_quota: bool = False) -> dict[str, Any]:
+    item = tenant.document("123", {"regions": ["lagos"], "quotas": quotas})
+    platform = shipped.platform()
+    files = tenant.foundation(item, platform.pops["lagos"], platform, held, had_quota=had_quota)
+    return files["tenants/123/lagos/values.yaml"]
+
+
+def test_the_resource_quota_has_room_for_what_stands_beside_a_database() -> None:
+    assert values({"storage": "10Ti", "cpu": "100", "memory": "1Ti", "services": 3})["quota"] == {
+        "requests.storage": "12800Gi",
+        "requests.cpu": "127",
+        "limits.cpu": "127",
+        "requests.memory": "1284Gi",
+        "limits.memory": "1284Gi",
+    }
+    # the narrower of the region's and the whole one; whole units, rounded up
+    narrow = {"cpu": "100", "regions": {"lagos": {"cpu": "1500m"}, "frankfurt": {"memory": "1Gi"}}}
+    assert values(narrow)["quota"] == {"requests.cpu": "4", "limits.cpu": "4"}
+    assert values({"memory": "513Mi", "regions": {"lagos": {"memory": "2Ti"}}})["quota"] == {
+        "requests.memory": "5Gi",
+        "limits.memory": "5Gi",
+    }
+
+
+@pytest.mark.parametrize("quotas", [{}, {"services": 3}, {"plans": {"global": {"cpu": "1"}}}])
+def test_no_resource_quota_where_nothing_limits_the_region(quotas: dict[str, Any]) -> None:
+    assert "quota" not in values(quotas)
+    # a foundation never prunes: one that was there is emptied
+    assert values(quotas, had_quota=True)["quota"] == {}
+
+
+def test_a_lowered_quota_never_keeps_a_running_node_from_coming_back() -> None:
+    held = shipped.admitted(shipped.WIDE).spec
+    # 3 nodes of 4 cores and 16Gi, 500Gi each, in this region
+    assert values({"cpu": "1", "memory": "1Gi", "storage": "1Gi"}, held)["quota"] == {
+        "requests.storage": "1875Gi",
+        "requests.cpu": "17",
+        "limits.cpu": "17",
+        "requests.memory": "64Gi",
+        "limits.memory": "64Gi",
+    }
+
+
+def helm() -> str:
+    """Helm from PATH, or the one that the lab has fetched or built."""
+    built = sorted(cache_folder().glob("bin/*/helm"))
+    found = shutil.which("helm") or (str(built[0]) if built else "")
+    if not found:
+        pytest.skip("no helm here: the lab has one once it was up")
+    return found
+
+
+def rendered(tmp_path: Path, quotas: dict[str, Any], *, had_quota: bool = False) -> dict[str, dict[str, Any]]:
+    file = tmp_path / "values.yaml"
+    file.write_text(documents.dump({**values(quotas, had_quota=had_quota), "kinds": []}))
+    command = [helm(), "template", "tenant", str(ROOT / "gitops/charts/tenant"), "--namespace", "tenant-123"]
+    output = subprocess.run([*command, "--values", str(file)], check=True, capture_output=True, text=True).stdout
+    return {f"{item['kind']}/{item['metadata']['name']}": item for item in documents.load_all(output)}
+
+
+def test_the_chart_makes_quota_and_limits_out_of_the_values(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {"cpu": "100", "memory": "1Ti", "storage": "10Ti"})
+    assert objects["ResourceQuota/tenant"]["metadata"]["namespace"] == "tenant-123"
+    assert objects["ResourceQuota/tenant"]["spec"] == {
+        "hard": {
+            "requests.storage": "12800Gi",
+            "requests.cpu": "127",
+            "limits.cpu": "127",
+            "requests.memory": "1284Gi",
+            "limits.memory": "1284Gi",
+        }
+    }
+    small = {"cpu": "250m", "memory": "512Mi"}
+    (limit,) = objects["LimitRange/tenant"]["spec"]["limits"]
+    assert limit == {"type": "Container", "default": small, "defaultRequest": small}
+    # only what the quota asks of a pod is filled in
+    (limit,) = rendered(tmp_path, {"cpu": "100"})["LimitRange/tenant"]["spec"]["limits"]
+    assert limit["default"] == {"cpu": "250m"}
+    assert rendered(tmp_path, {"storage": "1Ti"})["LimitRange/tenant"]["spec"] == {"limits": []}
+
+
+def test_without_quotas_the_chart_makes_neither(tmp_path: Path) -> None:
+    kinds = {name.partition("/")[0] for name in rendered(tmp_path, {})}
+    assert kinds == {"Namespace", "NetworkPolicy", "Role", "RoleBinding", "AppProject", "Application"}
+    emptied = rendered(tmp_path, {}, had_quota=True)
+    assert emptied["ResourceQuota/tenant"]["spec"] == {"hard": {}}
+    assert emptied["LimitRange/tenant"]["spec"] == {"limits": []}
 
 
 def test_the_foundation() -> None:

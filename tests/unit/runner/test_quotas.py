@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 
 from tests.unit.runner.world import World, claim
@@ -146,3 +147,80 @@ def test_many_writers_at_once_never_overrun(world: World) -> None:
         outcomes = sorted(pool.map(write, ("a", "b", "c", "d", "e")))
     assert outcomes == ["landed", "landed", *["quota-exceeded"] * 3]
     assert len([path for path in world.files() if "/claims/" in path]) == 2
+
+
+def test_a_quota_below_what_is_used_says_so(world: World) -> None:
+    world.run("service_claims", claims=[claim("orders"), claim("carts", replication={"regions": ALL})])
+    checked = world.run("tenant", tenant="acme", regions=ALL, quotas={"services": 1, "storage": "9Ti"}, check=True)
+    lowered = limit(world, services=1, storage="9Ti")
+    words = "what is there stays, and nothing more of it is admitted"
+    assert lowered["warnings"] == [f"tenant acme: services in all: 2 are used, the quota is 1; {words}"]
+    assert checked["warnings"] == lowered["warnings"]
+    # it is said when the quota changes
+    assert limit(world, services=1, storage="9Ti") | {"tenant": 0, "operations": 0} == {
+        "changed": False,
+        "tenant": 0,
+        "operations": 0,
+        "commit": None,
+        "warnings": [],
+    }
+    fewer = tenant.document("acme", {"regions": ALL, "quotas": {"regions": {"johannesburg": {"cpu": "1"}}}})
+    (warning,) = world.run("tenants", tenants=[fewer])["warnings"]
+    assert warning.startswith("tenant acme: cpu in johannesburg: 12 are used, the quota is 1;")
+    # and a running node may come back all the same
+    assert world.document("tenants/acme/johannesburg/values.yaml")["quota"] == {
+        "requests.cpu": "17",
+        "limits.cpu": "17",
+    }
+
+
+def test_quotas_that_are_taken_back(world: World) -> None:
+    limit(world, cpu="40")
+    assert world.document("tenants/acme/lagos/values.yaml")["quota"] == {"requests.cpu": "52", "limits.cpu": "52"}
+    world.run("tenant", tenant="acme", regions=ALL)
+    assert world.document("tenants/acme/lagos/values.yaml")["quota"] == {}
+    assert not world.run("tenant", tenant="acme", regions=ALL)["changed"]
+    assert world.run("service_claims", claims=[claim("orders", resources={"node": {"cpu": "16"}})])["changed"]
+
+
+def test_info_says_what_is_used_and_what_is_left(world: World) -> None:
+    world.run("tenant", tenant="free", regions=ALL)
+    limit(world, services=3, cpu="100", plans={"dedicated": {"services": 2}}, regions={"lagos": {"memory": "100Gi"}})
+    world.run("service_claims", claims=[claim("orders", replication={"regions": ALL}), claim("orders", tenant="free")])
+    acme, free = world.run("tenant_info")["tenants"]
+    assert acme["quota_usage"] == {
+        "services": {"limit": 3, "used": 1, "left": 2},
+        "cpu": {"limit": "100", "used": "24", "left": "76"},
+        "plans": {"dedicated": {"services": {"limit": 2, "used": 1, "left": 1}}},
+        "regions": {"lagos": {"memory": {"limit": "100Gi", "used": "48Gi", "left": "52Gi"}}},
+    }
+    assert "quota_usage" not in free
+
+
+def test_only_tenants_with_quotas_have_all_their_services_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run("service_claims", claims=[claim("orders"), claim("carts")])
+    asked: list[set[str]] = []
+    contents = GitRepository.contents
+
+    def counting(self: GitRepository, oids: Any) -> dict[str, bytes]:
+        asked.append(set(oids))
+        return contents(self, oids)
+
+    monkeypatch.setattr(GitRepository, "contents", counting)
+    orders = world.git("rev-parse", "main:tenants/acme/lagos/services/orders.yaml").strip()
+    world.run("service_claims", claims=[claim("carts")])
+    assert not any(orders in oids for oids in asked)
+    limit(world, services=2)
+    asked.clear()
+    world.run("service_claims", claims=[claim("carts")])
+    # platform and catalog, tenants, and all the rest in one
+    assert [orders in oids for oids in asked] == [False, False, True]
+
+
+def test_backups_stay_in_the_tenants_regions(world: World) -> None:
+    world.run("tenant", tenant="acme", regions=["lagos", "johannesburg"], backup_destinations=["s3://acme-own"])
+    error = world.refused("service_claims", claims=[claim("a", backup={"destination": "s3://dbaas-frankfurt-acme"})])
+    assert error.code == "claim-invalid"
+    assert told(error)[0][1].endswith("; this one lies in frankfurt")
+    own = {"destination": "s3://acme-own"}
+    assert world.run("service_claim", tenant="acme", name="a", sku="scy-ring-3", region="lagos", backup=own)["changed"]

@@ -25,6 +25,39 @@ spec:
         - {protocol: UDP, port: 53}
         - {protocol: TCP, port: 53}
 ---
+{{- if hasKey .Values "quota" }}
+{{- $small := dict }}
+{{- if hasKey .Values.quota "limits.cpu" }}{{ $_ := set $small "cpu" "250m" }}{{ end }}
+{{- if hasKey .Values.quota "limits.memory" }}{{ $_ := set $small "memory" "512Mi" }}{{ end }}
+# Emptied, not left out, when the tenant's quotas are taken back: a foundation never prunes.
+apiVersion: v1
+kind: ResourceQuota
+metadata:
+  name: tenant
+  namespace: {{ $namespace }}
+  labels: {{ toYaml $labels | nindent 4 }}
+spec:
+  hard: {{ toYaml .Values.quota | nindent 4 }}
+---
+# A quota refuses pods that do not say what they take. Requests and limits are equal: else a small container beside a
+# database would cost its pod the CPUs of its own.
+apiVersion: v1
+kind: LimitRange
+metadata:
+  name: tenant
+  namespace: {{ $namespace }}
+  labels: {{ toYaml $labels | nindent 4 }}
+spec:
+  {{- if $small }}
+  limits:
+    - type: Container
+      default: {{ toYaml $small | nindent 8 }}
+      defaultRequest: {{ toYaml $small | nindent 8 }}
+  {{- else }}
+  limits: []
+  {{- end }}
+---
+{{- end }}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
