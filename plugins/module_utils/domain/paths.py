@@ -23,6 +23,11 @@ def overlay(pop: str, *parts: str) -> str:
     return "/".join(("overlays", pop, *parts))
 
 
+def tenant_values(pop: str) -> str:
+    """What the foundations of all tenants in a PoP are rendered with, over their own values."""
+    return overlay(pop, "tenants", "values.yaml")
+
+
 def tenant(tenant_id: str) -> str:
     """Who the tenant is: its Tenant document."""
     return f"tenants/{tenant_id}/tenant.yaml"

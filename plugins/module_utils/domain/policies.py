@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     APPLICATION,
@@ -27,9 +28,10 @@ DATA = (CLAIM, *operator_kinds())
 DELETION = f"{GROUP}/deletion"
 #: what takes data along when it goes: the API server asks nobody about the objects of a definition or a namespace
 _KEPT = (*DATA, NAMESPACE, DEFINITION)
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def protection(pop: Pop) -> list[Json]:
+def protection(pop: Pop, platform: Platform) -> list[Json]:
     """The policies that name users, so they differ between PoPs."""
     # a JSON text is a CEL text too, whatever quotes a user's name holds
     deliverers = "request.userInfo.username in " + json.dumps(list(pop.deliverers))
@@ -57,7 +59,7 @@ def protection(pop: Pop) -> list[Json]:
         "request.resource.resource + ' ' + oldObject.metadata.name + ' holds a service: it goes only by deprovisioning'"
     )
     return [
-        *_foundations(pop),
+        *_foundations(pop, platform),
         *_policy(
             "git-born-claims",
             {CLAIM: ("CREATE", "UPDATE")},
@@ -83,18 +85,36 @@ def protection(pop: Pop) -> list[Json]:
     ]
 
 
-def _foundations(pop: Pop) -> list[Json]:
+def _foundations(pop: Pop, platform: Platform) -> list[Json]:
     """Whoever may write to Git must not become the cluster's master by an Application of a wider project."""
-    helm, own = "object.spec.?source.helm", "object.metadata.name.substring(7)"
+    source, helm, own = "object.spec.?source", "object.spec.?source.helm", "object.metadata.name.substring(7)"
+    annotations, policy = "object.metadata.?annotations", "object.spec.?syncPolicy"
+    values = f"['/tenants/' + {own} + '/{pop.name}/values.yaml', '/{paths.tenant_values(pop.name)}']"
+    # all that could have it rendered of something else, or for another namespace, or applied in another way
+    never = [
+        *(f"object.spec.?{field}" for field in ("sources", "sourceHydrator", "ignoreDifferences")),
+        *(f"{source}.{field}" for field in ("chart", "directory", "kustomize", "plugin", "ref")),
+        *(f"{helm}.{field}" for field in ("values", "valuesObject", "parameters", "fileParameters", "namespace")),
+        *(f"{helm}.{field}" for field in ("skipSchemaValidation", "ignoreMissingValueFiles")),
+        f"{policy}.managedNamespaceMetadata",
+        *(f"object.?operation.sync.{field}" for field in ("source", "sources", "manifests")),
+    ]
     foundation = " && ".join(
         [
             "object.metadata.name.startsWith('tenant-')",
             "object.spec.project == 'platform'",
             "object.spec.?destination.namespace.orValue('') == object.metadata.name",
-            "!object.spec.?sources.hasValue()",
-            f"object.spec.?source.path.orValue('') == '{paths.base('charts', 'tenant')}'",
-            f"{helm}.valueFiles.orValue([]) == ['/tenants/' + {own} + '/{pop.name}/values.yaml']",
-            *(f"!{helm}.{field}.hasValue()" for field in ("values", "valuesObject", "parameters", "fileParameters")),
+            f"{source}.repoURL.orValue('') == {json.dumps(platform.repo_url)}",
+            f"{source}.targetRevision.orValue('') == {json.dumps(platform.branch)}",
+            f"{source}.path.orValue('') == '{paths.base('charts', 'tenant')}'",
+            f"{helm}.valueFiles.orValue([]) == {values}",
+            *(f"!{field}.hasValue()" for field in never),
+            f"{policy}.syncOptions.orValue([]).size() == 0",
+            f"!{policy}.automated.prune.orValue(false)",
+            *(f"{annotations}['{name}'].orValue('') == '{value}'" for name, value in KEEP.items()),
+            f"{annotations}.orValue({{}}).all(name, !name.contains('hook'))",
+            # an Application's file can ask for a sync of any commit; Argo CD and the observer ask by themselves
+            f"!{annotations}['{_LAST_APPLIED}'].orValue('').contains('\"operation\":')",
         ]
     )
     from_tenants = (

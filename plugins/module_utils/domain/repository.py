@@ -35,7 +35,6 @@ def base() -> dict[str, list[Json]]:
         paths.base("policies", "guards.yaml"): policies.guards(),
         paths.base("argocd", "argocd-cm.yaml"): [config_map],
         paths.base("rbac", "operator-kinds.yaml"): _may_read_operator_kinds("observer", "reader"),
-        paths.base("charts", "tenant", "values.yaml"): [{"kinds": allowed_kinds()}],
     }
 
 
@@ -73,8 +72,23 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
     return {
         paths.overlay(pop.name, "projects.yaml"): _projects(pop, platform),
         paths.overlay(pop.name, "applications.yaml"): applications,
-        paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop),
+        paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop, platform),
         paths.overlay(pop.name, "rbac", "observer.yaml"): _observer(pop),
+        paths.tenant_values(pop.name): [_tenant_values(pop, platform)],
+    }
+
+
+def _tenant_values(pop: Pop, platform: Platform) -> Json:
+    return {
+        "region": pop.name,
+        "argocd": {"namespace": pop.argocd_namespace, "destination": pop.destination},
+        "repository": {
+            "url": platform.repo_url,
+            "branch": platform.branch,
+            # %s: the tenant
+            "path": paths.services("%s", pop.name),
+        },
+        "kinds": allowed_kinds(),
     }
 
 

@@ -143,6 +143,8 @@ def foundation(
     tenant_id = item["metadata"]["name"]
     namespace = paths.namespace(tenant_id)
     values_path = paths.foundation(tenant_id, pop.name, "values.yaml")
+    # the PoP's come last, so that no tenant's file says where its services come from, or of what kinds they may be
+    value_files = [f"/{values_path}", f"/{paths.tenant_values(pop.name)}"]
     application: Json = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -158,22 +160,13 @@ def foundation(
                 "repoURL": platform.repo_url,
                 "targetRevision": platform.branch,
                 "path": paths.base("charts", "tenant"),
-                "helm": {"releaseName": "tenant", "valueFiles": [f"/{values_path}"]},
+                "helm": {"releaseName": "tenant", "valueFiles": value_files},
             },
             "destination": {"name": pop.destination, "namespace": namespace},
             "syncPolicy": sync_policy(prune=False, applications=True),
         },
     }
-    values: Json = {
-        "region": pop.name,
-        "argocd": {"namespace": pop.argocd_namespace, "destination": pop.destination},
-        "repository": {
-            "url": platform.repo_url,
-            "branch": platform.branch,
-            "path": paths.services(tenant_id, pop.name),
-        },
-        "owners": item["spec"].get("owners", []),
-    }
+    values: Json = {"owners": item["spec"].get("owners", [])}
     hard = quota.hard(item["spec"].get("quotas", {}), pop.name, held)
     if hard or had_quota:
         values["quota"] = hard

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform, quota
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import plan_tenants, tenant_paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import held_paths, plan_tenants, tenant_paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
@@ -74,19 +74,21 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
         if renew or any(moved) or (before["pops"].get(pop.name) or {}) != wanted["pops"][pop.name]:
             for path, items in content.overlay(pop, parsed, catalog).items():
                 files[path] = documents.dump_all(items).encode()
-    if before and any(moved):
+    if before and (renew or any(moved)):
         files |= _foundations(snapshot, parsed)
     roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}
     return Change(files, "Set up the platform\n", base.author(run), roots)
 
 
 def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | None]:
-    """The foundations of all tenants: the projects allow one address alone, so all move with it, in one commit."""
+    """The foundations of all tenants: they move with the address and the chart, which policies hold them to."""
     ids = [
         parts[1] for path in snapshot.blobs if (parts := path.split("/"))[0] == "tenants" and parts[-1] == "tenant.yaml"
     ]
     found = list(base.tenants_of(snapshot, ids).values())
-    files = snapshot.read(tenant_paths(found, parsed))
+    limited = quota.of({item["metadata"]["name"]: item for item in found})
+    held = held_paths(snapshot.blobs, limited) if limited else []
+    files = snapshot.read([*tenant_paths(found, parsed), *held])
     return plan_tenants(found, files, platform=parsed, renderer=VERSION, yaml=base.YAML).files
 
 

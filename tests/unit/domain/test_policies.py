@@ -35,7 +35,7 @@ def matched(spec: Json) -> dict[str, list[str]]:
 
 
 def test_what_nobody_may_do_to_a_service() -> None:
-    found = pairs(policies.protection(POP))
+    found = pairs(policies.protection(POP, shipped.platform()))
     data = {"serviceclaims", *(kind.plural for kind in operator_kinds())}
     assert {name: matched(spec) for name, spec in found.items()} == {
         "dbaas-foundations": {"applications": ["CREATE", "UPDATE"]},
@@ -49,7 +49,7 @@ def test_what_nobody_may_do_to_a_service() -> None:
 
 def test_the_deliverers_of_the_pop_are_named() -> None:
     pop = replace(POP, deliverers=("robot", 'it\'s "me"'))
-    for name, spec in pairs(policies.protection(pop)).items():
+    for name, spec in pairs(policies.protection(pop, shipped.platform())).items():
         if name == "dbaas-foundations":
             continue
         (rule,) = spec["validations"]
@@ -57,7 +57,7 @@ def test_the_deliverers_of_the_pop_are_named() -> None:
 
 
 def test_deletion_asks_for_the_uid_of_the_object_itself() -> None:
-    spec = pairs(policies.protection(POP))["dbaas-keep-data"]
+    spec = pairs(policies.protection(POP, shipped.platform()))["dbaas-keep-data"]
     (rule,) = spec["validations"]
     assert "annotations['dbaas.example.com/deletion'].orValue('') == oldObject.metadata.uid" in rule["expression"]
     # by name: a label could be taken away first
@@ -65,6 +65,24 @@ def test_deletion_asks_for_the_uid_of_the_object_itself() -> None:
     assert "name.startsWith('tenant-')" in condition["expression"]
     # a definition takes all its objects along, and no admission is asked about them
     assert '"scyllaclusters.scylla.scylladb.com"' in condition["expression"]
+
+
+def test_an_application_of_a_tenant_is_its_foundation_and_nothing_more() -> None:
+    (rule,) = pairs(policies.protection(POP, shipped.platform()))["dbaas-foundations"]["validations"]
+    terms = rule["expression"].split(" && ")
+    platform = shipped.platform()
+    for term in (
+        "object.spec.project == 'platform'",
+        f"object.spec.?source.repoURL.orValue('') == \"{platform.repo_url}\"",
+        f"object.spec.?source.targetRevision.orValue('') == \"{platform.branch}\"",
+        "object.spec.?source.path.orValue('') == 'base/charts/tenant'",
+        "!object.spec.?source.helm.valuesObject.hasValue()",
+        "!object.spec.?source.helm.namespace.hasValue()",
+        "!object.spec.?sourceHydrator.hasValue()",
+        "!object.?operation.sync.manifests.hasValue()",
+        "object.metadata.?annotations['argocd.argoproj.io/sync-options'].orValue('') == 'Prune=false,Delete=false'",
+    ):
+        assert term in terms
 
 
 def test_guards_are_the_same_everywhere() -> None:
@@ -78,7 +96,7 @@ def test_guards_are_the_same_everywhere() -> None:
 
 
 def test_every_rule_has_one_message() -> None:
-    for spec in pairs([*policies.protection(POP), *policies.guards()]).values():
+    for spec in pairs([*policies.protection(POP, shipped.platform()), *policies.guards()]).values():
         for rule in spec["validations"]:
             assert ("message" in rule) != ("messageExpression" in rule)
             assert rule["reason"] == "Forbidden"

@@ -34,12 +34,20 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
         "base/policies/guards.yaml",
         "base/argocd/argocd-cm.yaml",
         "base/rbac/operator-kinds.yaml",
-        "base/charts/tenant/values.yaml",
     }
     (config,) = base["base/argocd/argocd-cm.yaml"]
     checks = {f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()}
     assert {"resource.customizations.health.scylla.scylladb.com_ScyllaCluster"} <= set(config["data"]) <= checks
-    assert base["base/charts/tenant/values.yaml"] == [{"kinds": repository.allowed_kinds()}]
+
+
+def test_what_all_foundations_of_a_pop_are_rendered_with() -> None:
+    (values,) = overlay(argocd_namespace="cd", destination="here")["overlays/lagos/tenants/values.yaml"]
+    assert values == {
+        "region": "lagos",
+        "argocd": {"namespace": "cd", "destination": "here"},
+        "repository": {"url": shipped.platform().repo_url, "branch": "main", "path": "tenants/%s/lagos/services"},
+        "kinds": repository.allowed_kinds(),
+    }
 
 
 def test_health_checks_use_no_library() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 
 from tests.lab.binaries import cache_folder
@@ -150,11 +150,21 @@ def helm() -> str:
 
 
 def rendered(tmp_path: Path, quotas: dict[str, Any], *, had_quota: bool = False) -> dict[str, dict[str, Any]]:
-    file = tmp_path / "values.yaml"
-    file.write_text(documents.dump({**values(quotas, had_quota=had_quota), "kinds": []}))
+    return template(tmp_path, documents.dump(values(quotas, had_quota=had_quota)))
+
+
+def template(tmp_path: Path, own: str) -> dict[str, dict[str, Any]]:
+    """The foundation's objects out of a tenant's own values, as Argo CD has Helm make them."""
+    platform = shipped.platform()
+    pops = repository.overlay(platform.pops["lagos"], platform, shipped.catalog())["overlays/lagos/tenants/values.yaml"]
     command = [helm(), "template", "tenant", str(ROOT / "gitops/charts/tenant"), "--namespace", "tenant-123"]
-    output = subprocess.run([*command, "--values", str(file)], check=True, capture_output=True, text=True).stdout
-    return {f"{item['kind']}/{item['metadata']['name']}": item for item in documents.load_all(output)}
+    for name, text in (("own", own), ("pop", documents.dump_all(pops))):
+        (tmp_path / f"{name}.yaml").write_text(text)
+        command += ["--values", str(tmp_path / f"{name}.yaml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return {f"{item['kind']}/{item['metadata']['name']}": item for item in documents.load_all(done.stdout)}
 
 
 def test_the_chart_makes_quota_and_limits_out_of_the_values(tmp_path: Path) -> None:
@@ -186,6 +196,57 @@ def test_without_quotas_the_chart_makes_neither(tmp_path: Path) -> None:
     assert emptied["LimitRange/tenant"]["spec"] == {"limits": []}
 
 
+WIDER = """\
+owners: [sre]
+region: ashburn
+argocd: {namespace: tenant-124, destination: elsewhere}
+repository: {url: https://evil.example.com, branch: evil, path: base}
+kinds: [{group: "*", kind: "*"}]
+"""
+
+
+def test_a_tenants_own_values_never_widen_what_it_may(tmp_path: Path) -> None:
+    assert template(tmp_path, WIDER) == template(tmp_path, "owners: [sre]\n")
+    objects = template(tmp_path, WIDER)
+    project, services = objects["AppProject/tenant-123"], objects["Application/services-123"]
+    assert project["metadata"]["namespace"] == services["metadata"]["namespace"] == "argocd"
+    assert project["spec"]["namespaceResourceWhitelist"] == repository.allowed_kinds()
+    assert project["spec"]["sourceRepos"] == [shipped.platform().repo_url]
+    assert services["spec"]["source"] == {
+        "repoURL": shipped.platform().repo_url,
+        "targetRevision": "main",
+        "path": "tenants/123/lagos/services",
+        "directory": {"recurse": True},
+    }
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "kind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: evil}\nowners: []\n",
+        "owners: []\nextra: {}\n",
+        "owners: {a: b}\n",
+        "owners: []\nquota: {pods: '1'}\n",
+        'owners: []\nquota: {requests.cpu: "1\\n---\\nkind: Pod"}\n',
+        "quota: {}\n",
+        "",
+    ],
+)
+def test_values_that_hold_something_else_are_refused(own: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="values don't meet the specifications"):
+        template(tmp_path, own)
+
+
+def test_no_text_of_a_tenant_becomes_an_object(tmp_path: Path) -> None:
+    objects = template(
+        tmp_path, documents.dump({"owners": ["a\n---\nkind: ClusterRole\nmetadata: {name: evil}\n", '"{{']})
+    )
+    assert {name.partition("/")[0] for name in objects} == {
+        "Namespace", "NetworkPolicy", "Role", "RoleBinding", "AppProject", "Application",
+    }  # fmt: skip
+    assert objects["RoleBinding/owner"]["subjects"][0]["name"].startswith("a\n---\n")
+
+
 def test_the_foundation() -> None:
     item = tenant.document("123", {"regions": ["lagos"], "owners": ["sre"]})
     pop = shipped.platform().pops["lagos"]
@@ -196,18 +257,9 @@ def test_the_foundation() -> None:
     assert application["metadata"]["annotations"] == tenant.KEEP
     assert application["spec"]["project"] == "platform"
     source = application["spec"]["source"]
-    assert source["helm"]["valueFiles"] == ["/tenants/123/lagos/values.yaml"]
+    assert source["helm"]["valueFiles"] == ["/tenants/123/lagos/values.yaml", "/overlays/lagos/tenants/values.yaml"]
     assert (source["repoURL"], source["path"]) == (shipped.platform().repo_url, "base/charts/tenant")
     assert application["spec"]["destination"] == {"name": "in-cluster", "namespace": "tenant-123"}
     assert application["spec"]["syncPolicy"]["automated"]["prune"] is False
     assert application["spec"]["syncPolicy"]["retry"]["limit"] == 2
-    assert values == {
-        "region": "lagos",
-        "argocd": {"namespace": "argocd", "destination": "in-cluster"},
-        "repository": {
-            "url": shipped.platform().repo_url,
-            "branch": "main",
-            "path": "tenants/123/lagos/services",
-        },
-        "owners": ["sre"],
-    }
+    assert values == {"owners": ["sre"]}

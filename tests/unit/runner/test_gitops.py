@@ -94,8 +94,8 @@ def test_a_pop_more_touches_nothing_of_the_others(empty: World) -> None:
     scylla = SHIPPED["catalog"]["scylla.yml"].replace("version: v1.21.1", "version: v9.9.9")
     newer = shipped(**{"rbac/reader.yaml": "# newer\n", "scylla.yml": scylla})
     result = empty.run("gitops_repository", pops=[*POPS, FRANKFURT], shipped=newer)
-    overlay = [f"overlays/frankfurt/{name}" for name in ("applications.yaml", "policies/protection.yaml")]
-    overlay += [f"overlays/frankfurt/{name}" for name in ("projects.yaml", "rbac/observer.yaml")]
+    names = ("applications.yaml", "policies/protection.yaml", "projects.yaml", "rbac/observer.yaml")
+    overlay = [f"overlays/frankfurt/{name}" for name in (*names, "tenants/values.yaml")]
     assert result["files"] == [*overlay, "platform.yml"]
     assert list(empty.document("platform.yml")["pops"]) == ["lagos", "johannesburg", "frankfurt"]
     # the operator that the new PoP runs is that of the repository's catalog, as in the other PoPs

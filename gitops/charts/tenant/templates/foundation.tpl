@@ -93,13 +93,13 @@ apiVersion: argoproj.io/v1alpha1
 kind: AppProject
 metadata:
   name: {{ $namespace }}
-  namespace: {{ .Values.argocd.namespace }}
+  namespace: {{ .Values.argocd.namespace | quote }}
   labels: {{ toYaml $labels | nindent 4 }}
   annotations: {{ toYaml $keep | nindent 4 }}
 spec:
   sourceRepos: [{{ .Values.repository.url | quote }}]
   destinations:
-    - name: {{ .Values.argocd.destination }}
+    - name: {{ .Values.argocd.destination | quote }}
       namespace: {{ $namespace }}
   clusterResourceWhitelist: []
   namespaceResourceWhitelist: {{ toYaml .Values.kinds | nindent 4 }}
@@ -110,7 +110,7 @@ kind: Application
 metadata:
   # not tenant-<id>-services: that is the foundation of a tenant <id>-services
   name: services-{{ $tenant }}
-  namespace: {{ .Values.argocd.namespace }}
+  namespace: {{ .Values.argocd.namespace | quote }}
   labels: {{ toYaml $labels | nindent 4 }}
   annotations: {{ merge (dict "argocd.argoproj.io/sync-wave" "1") $keep | toYaml | nindent 4 }}
 spec:
@@ -118,10 +118,10 @@ spec:
   source:
     repoURL: {{ .Values.repository.url | quote }}
     targetRevision: {{ .Values.repository.branch | quote }}
-    path: {{ .Values.repository.path }}
+    path: {{ printf .Values.repository.path $tenant | quote }}
     directory: {recurse: true}
   destination:
-    name: {{ .Values.argocd.destination }}
+    name: {{ .Values.argocd.destination | quote }}
     namespace: {{ $namespace }}
   syncPolicy:
     automated: {prune: true, selfHeal: true, allowEmpty: true}
