@@ -21,6 +21,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind, Obj
 
 from .claims import Claims
+from .complaints import Complaints
 from .ear import Ear
 from .metrics import Metrics, serve
 from .watch import log
@@ -33,9 +34,11 @@ class Platform:
         """The operators' kinds."""
         return engines.operator_kinds()
 
-    def observe(self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str) -> Obj:
+    def observe(
+        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+    ) -> Obj:
         """The whole status of a copy."""
-        return domain_status.observe(copy, objects, secrets=secrets, now=now)
+        return domain_status.observe(copy, objects, secrets=secrets, now=now, complaints=complaints)
 
     def wanted(self, copy: Obj) -> Sequence[Any]:
         """The Secrets that a copy needs."""
@@ -66,9 +69,10 @@ def main() -> int:
         log("cannot start", reason=str(error))
         return 1
     metrics = Metrics()
-    claims = Claims(cluster, Platform(), metrics)
+    complaints = Complaints()
+    claims = Claims(cluster, Platform(), metrics, complaints)
     with tempfile.TemporaryDirectory(prefix="dbaas-observer-", ignore_cleanup_errors=True) as folder:
-        ear = Ear(cluster, metrics, Path(folder), options.argocd_namespace, options.interval)
+        ear = Ear(cluster, metrics, Path(folder), options.argocd_namespace, options.interval, complaints)
         server = serve(
             options.address, options.port, metrics, lambda: all(store.ready.is_set() for store in claims.stores)
         )

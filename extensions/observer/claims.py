@@ -15,6 +15,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind, Obj
 
+from .complaints import Complaints
 from .metrics import Metrics
 from .watch import SERVICE, Key, Queue, Store, dated, log, service_key
 
@@ -29,7 +30,9 @@ class Domain(Protocol):
     """The pure functions that decide; the tests give their own."""
 
     def kinds(self) -> Sequence[Kind]: ...
-    def observe(self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str) -> Obj: ...
+    def observe(
+        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+    ) -> Obj: ...
     def wanted(self, copy: Obj) -> Sequence[Any]: ...
     def build(self, wanted: Any, key: bytes) -> Obj: ...
 
@@ -37,7 +40,14 @@ class Domain(Protocol):
 class Claims:
     """Stores, queue and workers of one PoP. `retry_seconds`: first delay after a failure, doubled to a minute."""
 
-    def __init__(self, cluster: Cluster, domain: Domain, metrics: Metrics, retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        domain: Domain,
+        metrics: Metrics,
+        complaints: Complaints | None = None,
+        retry_seconds: float = 1.0,
+    ) -> None:
         self.queue = Queue()
         self._cluster = cluster
         self._domain = domain
@@ -45,8 +55,11 @@ class Claims:
         self._retry_seconds = retry_seconds
         self._failures: dict[Key, int] = {}
         self._keyless = False
+        self._complaints = complaints or Complaints()
+        self._complaints.changed = self.look_again
+        self._names: dict[str, set[str]] = {}
         add: Callable[[Key], None] = self.queue.add
-        self.claims = Store(cluster, CLAIM, add, metrics)
+        self.claims = Store(cluster, CLAIM, self._changed, metrics)
         self.secrets = Store(cluster, SECRET, add, metrics, key=service_key, labels=MADE_BY_US)
         self.operators = [
             Store(cluster, kind, add, metrics, key=service_key, keep=dated, labels=SERVICE) for kind in domain.kinds()
@@ -76,6 +89,16 @@ class Claims:
 
         threading.Thread(target=begin, name="patrol", daemon=True).start()
 
+    def look_again(self, namespace: str) -> None:
+        """Look again at every claim in a namespace."""
+        # one step for the interpreter, so that a name that comes in meanwhile does no harm
+        for name in tuple(self._names.get(namespace, ())):
+            self.queue.add((namespace, name))
+
+    def _changed(self, key: Key) -> None:
+        self._names.setdefault(key[0], set()).add(key[1])
+        self.queue.add(key)
+
     def patrol(self) -> None:
         """Look again at every claim that is not Active."""
         for copy in self.claims.all():
@@ -92,7 +115,8 @@ class Claims:
         secrets |= self._make_secrets(copy, secrets)
         objects = [obj for store in self.operators for obj in store.of(key)]
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        status = self._domain.observe(copy, objects, secrets=secrets, now=now)
+        complaints = self._complaints.of(key[0])
+        status = self._domain.observe(copy, objects, secrets=secrets, now=now, complaints=complaints)
         if status == copy.get("status"):
             return
         metadata = {"namespace": key[0], "name": key[1]}

@@ -17,12 +17,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.argocd import Application, Changes
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.argocd import Application, Changes, Complaint
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, CONFIG_MAP, SECRET, Obj
 
+from .complaints import Complaints
 from .metrics import Metrics
 from .watch import Key, Store, log
 
@@ -54,7 +56,15 @@ class Tries:
 class Ear:
     """One look every `interval` seconds at the head of each branch that Applications in `namespace` follow."""
 
-    def __init__(self, cluster: Cluster, metrics: Metrics, folder: Path, namespace: str, interval: float) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        metrics: Metrics,
+        folder: Path,
+        namespace: str,
+        interval: float,
+        complaints: Complaints | None = None,
+    ) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._folder = folder
@@ -71,6 +81,10 @@ class Ear:
         self._refreshes: dict[str, Tries] = {}
         self._syncs: dict[str, Tries] = {}
         self._complaint = ""
+        self._complaints = complaints or Complaints()
+        #: what the Application of all tenants complains of and at which commit, and that of which the tenants know
+        self._homeless: tuple[str, tuple[Complaint, ...]] = ("", ())
+        self._housed: tuple[str, tuple[Complaint, ...]] = self._homeless
 
     def start(self) -> None:
         """Listen in a thread of its own, for ever."""
@@ -101,6 +115,45 @@ class Ear:
                 self._moved = True
                 raise
         self._heads = heads
+        self._find_homes()
+
+    def _find_homes(self) -> None:
+        """Argo CD names the objects that it refuses, not the file that they stand in: look into the tenants' files."""
+        wanted = self._homeless
+        if wanted == self._housed:
+            return
+        revision, found = wanted
+        about: dict[str, list[Complaint]] = {}
+        texts: dict[str, bytes] = {}
+        for item in found:
+            namespace = paths.namespace_of(item.name) if item.kind == APPLICATION.kind else None
+            if namespace:
+                about.setdefault(namespace, []).append(item)
+            elif item.kind:
+                texts = texts or self._applications_at(revision)
+                for tenant, text in texts.items():
+                    if item.kind.encode() in text and item.name.encode() in text:
+                        about.setdefault(paths.namespace(tenant), []).append(item)
+        said = {namespace: argocd.told(items) for namespace, items in about.items()}
+        self._complaints.note(paths.TENANTS_APPLICATION, said)
+        self._housed = wanted
+
+    def _applications_at(self, revision: str) -> dict[str, bytes]:
+        """Tenant -> its application.yaml in this PoP at a commit."""
+        for branch, group in self._applications.items():
+            for application in group:
+                if application.name == paths.TENANTS_APPLICATION and branch[0] in self._remotes:
+                    repository = self._repository(*branch)
+                    if revision not in repository.fetch_trees({revision}):
+                        return {}
+                    oids = {
+                        path.split("/")[1]: oid
+                        for path, _kind, oid in repository.entries(revision)
+                        if argocd.holds(application, path)
+                    }
+                    contents = repository.contents(set(oids.values()))
+                    return {tenant: contents[oid] for tenant, oid in oids.items()}
+        return {}
 
     def _ask(self, heads: dict[Branch, str], now: float) -> None:
         needed: set[tuple[str, str]] = set()
@@ -212,8 +265,17 @@ class Ear:
             self._open[remote] = GitRepository(remote, folder, timeout=30.0).__enter__()
         return self._open[remote]
 
-    def _noted(self, _key: Key) -> None:
+    def _noted(self, key: Key) -> None:
         self._moved = True
+        name, objects = key[1], self.store.of(key)
+        found = argocd.complaints(objects[0]) if objects else ()
+        if found is None:
+            # a sync that runs: what was said before still stands
+            return
+        if name == paths.TENANTS_APPLICATION:
+            self._homeless = (argocd.attempted(objects[0]) if objects else "", found)
+        elif namespace := paths.namespace_of(name):
+            self._complaints.note(name, {namespace: argocd.told(found)} if objects else {})
 
     def _run(self) -> None:
         while True:
@@ -271,10 +333,19 @@ def essence(obj: Obj) -> Obj:
         "metadata": {key: metadata[key] for key in ("name", "namespace", "resourceVersion")},
         "spec": {key: obj["spec"][key] for key in ("source", "sources", "syncPolicy") if key in obj["spec"]},
         "status": {
+            "conditions": [item for item in status.get("conditions") or [] if item.get("type") in argocd.BLOCKING],
             "sync": {key: (status.get("sync") or {}).get(key) for key in ("status", "revision")},
             "operationState": {
                 "phase": state.get("phase"),
-                "syncResult": {"revision": (state.get("syncResult") or {}).get("revision")},
+                "message": state.get("message"),
+                "syncResult": {
+                    "revision": (state.get("syncResult") or {}).get("revision"),
+                    "resources": [
+                        {name: item.get(name) for name in ("kind", "namespace", "name", "status", "message")}
+                        for item in (state.get("syncResult") or {}).get("resources") or []
+                        if item.get("status") == "SyncFailed"
+                    ],
+                },
                 "operation": {"sync": {"revision": ((state.get("operation") or {}).get("sync") or {}).get("revision")}},
             },
         },

@@ -13,6 +13,10 @@ from fnmatch import fnmatchcase
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Obj
 
 REFRESH = "argocd.argoproj.io/refresh"
+#: conditions of an Application that keep it from being synced at all
+BLOCKING = ("ComparisonError", "InvalidSpecError", "UnknownError")
+#: complaints that are told of one Application, and characters of each
+MOST, LONGEST = 3, 600
 FIRST_SECONDS, MOST_SECONDS = 10.0, 300.0
 
 
@@ -51,6 +55,20 @@ class Application:
         return self.automated and not self.busy and bool(self.revision) and (self.differs or failed)
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """What stands in the way of a sync in Argo CD's own words, and the object that they are about, if they name one."""
+
+    message: str
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {place}: {self.message}" if self.kind else self.message
+
+
 class Changes:
     """The files that differ between two commits, and all folders above them."""
 
@@ -80,7 +98,6 @@ def parse(obj: Obj) -> Application | None:
     path = "" if path == "." else path
     directory = source.get("directory")
     policy = spec.get("syncPolicy") or {}
-    wanted = (state.get("operation") or {}).get("sync") or {}
     return Application(
         name=obj["metadata"]["name"],
         repository=address(source["repoURL"]),
@@ -93,7 +110,7 @@ def parse(obj: Obj) -> Application | None:
         exclude=(directory or {}).get("exclude") or "",
         revision=sync.get("revision") or "" if sync.get("status") in ("Synced", "OutOfSync") else "",
         differs=sync.get("status") == "OutOfSync",
-        attempted=(state.get("syncResult") or {}).get("revision") or wanted.get("revision") or "",
+        attempted=attempted(obj),
         phase=state.get("phase") or "",
         busy="operation" in obj or state.get("phase") in ("Running", "Terminating"),
         refreshing=REFRESH in (obj["metadata"].get("annotations") or {}),
@@ -103,17 +120,63 @@ def parse(obj: Obj) -> Application | None:
     )
 
 
+def attempted(obj: Obj) -> str:
+    """The commit that an Application's last operation wanted."""
+    state = (obj.get("status") or {}).get("operationState") or {}
+    wanted = (state.get("operation") or {}).get("sync") or {}
+    return (state.get("syncResult") or {}).get("revision") or wanted.get("revision") or ""
+
+
+def complaints(obj: Obj) -> tuple[Complaint, ...] | None:
+    """Why an Application cannot be synced, () when nothing is in the way, None while a sync runs and nobody knows."""
+    status = obj.get("status") or {}
+    state, sync = status.get("operationState") or {}, status.get("sync") or {}
+    if "operation" in obj or state.get("phase") in ("Running", "Terminating"):
+        return None
+    found = [
+        Complaint(_steady(item.get("message") or item["type"]))
+        for item in status.get("conditions") or []
+        if item.get("type") in BLOCKING
+    ]
+    result = state.get("syncResult") or {}
+    over = sync.get("status") == "Synced" and attempted(obj) != sync.get("revision")
+    if state.get("phase") in ("Failed", "Error") and not over:
+        failed = [
+            Complaint(_steady(item.get("message") or ""), item["kind"], item.get("namespace") or "", item["name"])
+            for item in result.get("resources") or []
+            if item.get("status") == "SyncFailed"
+        ]
+        found += failed or [Complaint(_steady(state.get("message") or "the sync failed"))]
+    return tuple(dict.fromkeys(found))
+
+
+def told(found: Iterable[Complaint]) -> str:
+    """Complaints as one text for a condition; the first few, since a folder of errors helps nobody."""
+    words = [str(item) for item in found]
+    more = f"; and {len(words) - MOST} more" if len(words) > MOST else ""
+    return "; ".join(words[:MOST]) + more
+
+
+def _steady(message: str) -> str:
+    # what counts up or differs at each try would make each try news
+    message = re.sub(r"\s*\(retried \d+ times\)\.?|\s*Retrying attempt #\d+ at [^.]*\.?", "", message)
+    message = " ".join(re.sub(r"/\S*/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|\b)", "…", message).split())
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+
+
 def touched(application: Application, changes: Changes) -> bool:
     """Whether these changes can alter what the Application renders (rather once too often than once too seldom)."""
     if any(file in changes.nodes for file in application.files):
         return True
     if application.path not in changes.nodes:
         return False
-    if not application.picky:
-        return True
+    return not application.picky or any(holds(application, file) for file in changes.files)
+
+
+def holds(application: Application, file: str) -> bool:
+    """Whether a file is one of those that an Application of a folder applies."""
     prefix = f"{application.path}/" if application.path else ""
-    inside = (file.removeprefix(prefix) for file in changes.files if file.startswith(prefix))
-    return any(_counts(application, file) for file in inside)
+    return file.startswith(prefix) and _counts(application, file.removeprefix(prefix))
 
 
 _WRONG = ("ComparisonError", "InvalidSpecError", "SyncError", "UnknownError", "DeletionError")

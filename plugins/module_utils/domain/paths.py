@@ -81,6 +81,17 @@ def snapshot(tenant_id: str, pop: str, service_name: str, operation: str) -> str
     return f"{snapshots(tenant_id, pop)}{service_name}-{operation[:8]}.yaml"
 
 
+#: the Application that applies those of all tenants
+TENANTS_APPLICATION = "dbaas-tenants"
+
+
+def namespace_of(application: str) -> str | None:
+    """The namespace of the tenant that an Application is a foundation's or services' of, None for any other."""
+    if application.startswith("tenant-"):
+        return application
+    return namespace(application.removeprefix("services-")) if application.startswith("services-") else None
+
+
 def namespace(tenant_id: str) -> str:
     """The tenant's namespace, in every PoP that it uses."""
     return f"tenant-{tenant_id}"

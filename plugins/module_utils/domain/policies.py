@@ -119,7 +119,8 @@ def _foundations(pop: Pop, platform: Platform) -> list[Json]:
     )
     from_tenants = (
         "object.metadata.name.startsWith('tenant-') || object.spec.project == 'platform' ||"
-        " object.metadata.?annotations['argocd.argoproj.io/tracking-id'].orValue('').startsWith('dbaas-tenants:')"
+        " object.metadata.?annotations['argocd.argoproj.io/tracking-id'].orValue('')"
+        f".startsWith('{paths.TENANTS_APPLICATION}:')"
     )
     message = "below tenants/ stands the tenant's foundation alone: our chart with its values"
     rule = {"expression": foundation, "message": message}

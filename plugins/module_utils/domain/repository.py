@@ -162,7 +162,7 @@ def _application(name: str, pop: Pop, platform: Platform, path: str, namespace: 
 
 
 def _parent(pop: Pop, platform: Platform) -> Json:
-    parent = _application("dbaas-tenants", pop, platform, "tenants", namespace=pop.argocd_namespace)
+    parent = _application(paths.TENANTS_APPLICATION, pop, platform, "tenants", namespace=pop.argocd_namespace)
     # a diff by the server costs a request a child; the children are Applications of ours, with no defaults to compare
     parent["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] = "IgnoreExtraneous,ServerSideDiff=false"
     parent["spec"]["project"] = "tenants"

@@ -27,12 +27,15 @@ def annotation(item: Json, name: str, default: str = "") -> str:
     return str(item.get("metadata", {}).get("annotations", {}).get(f"{GROUP}/{name}", default))
 
 
-def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], now: str) -> Json:
+def observe(
+    copy: Json, objects: Sequence[Json], *, secrets: Collection[str], now: str, complaints: str | None = None
+) -> Json:
     """The whole status of one copy.
 
     objects: the operators' objects of the service in its namespace; secrets: names of the Secrets there that the
-    platform made; now: RFC 3339, used only where something changed. The status before is copy["status"]; an equal one
-    comes back when nothing changed.
+    platform made; now: RFC 3339, used only where something changed; complaints: what Argo CD says keeps the tenant's
+    files from being synced here, "" when nothing does, None when nothing was heard. The status before is
+    copy["status"]; an equal one comes back when nothing changed.
     """
     before: Json = copy.get("status", {})
     metadata, spec = copy["metadata"], copy["spec"]
@@ -60,6 +63,7 @@ def observe(copy: Json, objects: Sequence[Json], *, secrets: Collection[str], no
         ("Provisioned", "True" if provisioned else "False", "FirstActive" if provisioned else phase, ""),
         ("BackupConfigured", *_backup(spec, seen)),
         ("CredentialsReady", *(("False", "SecretsMissing", missing) if missing else ("True", "SecretsExist", ""))),
+        _synced(was.get("Synced", {}), complaints),
     ]
     if replicating := _replicating(was, seen):
         wanted_conditions.append(("Replicating", *replicating))
@@ -121,6 +125,13 @@ def _phase(
     if not provisioned:
         return "Provisioning", detail
     return ("Updating" if changing else "Degraded"), detail
+
+
+def _synced(before: Json, complaints: str | None) -> tuple[str, str, str, str]:
+    if complaints is None:
+        # while nothing is heard, what was heard last stands
+        return "Synced", before.get("status", "Unknown"), before.get("reason", "NotReported"), before.get("message", "")
+    return ("Synced", "False", "SyncFailed", complaints) if complaints else ("Synced", "True", "Synced", "")
 
 
 def _condition(before: Json, wanted: tuple[str, str, str, str], generation: int, now: str) -> Json:
@@ -266,7 +277,9 @@ def _region_status(answer: Answer, operation: str) -> Json:
     if not observed:
         phase, message = "Updating" if status else "Pending", "not observed yet"
     if not synced:
-        phase, message = "Updating", "the newest commit is not synced yet"
+        stopped: Json = next((item for item in status.get("conditions", []) if item["type"] == "Synced"), {})
+        why = f": {stopped['message']}" if stopped.get("status") == "False" else ""
+        phase, message = "Updating", f"the newest commit is not synced yet{why}"
     return {
         "phase": phase,
         "message": message,

@@ -9,10 +9,14 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.argocd impo
     Application,
     Changes,
     address,
+    attempted,
+    complaints,
     delay,
+    holds,
     parse,
     refresh_patch,
     sync_patch,
+    told,
     touched,
 )
 
@@ -137,3 +141,80 @@ def test_patches() -> None:
 
 def test_delays_double_to_five_minutes() -> None:
     assert [delay(tries) for tries in (0, 1, 2, 5, 6, 1000)] == [10, 20, 40, 300, 300, 300]
+
+
+ROLE = {
+    "kind": "ClusterRole",
+    "name": "evil",
+    "status": "SyncFailed",
+    "message": "resource rbac.authorization.k8s.io:ClusterRole is not permitted in project tenant-1",
+}
+FOREIGN = {
+    "kind": "ConfigMap",
+    "namespace": "tenant-2",
+    "name": "x",
+    "status": "SyncFailed",
+    "message": "namespace tenant-2 is not permitted in project 'tenant-1'",
+}
+FINE = {"kind": "ConfigMap", "namespace": "tenant-1", "name": "y", "status": "Synced", "message": "configured"}
+
+
+def failed(*resources: Json, phase: str = "Failed", sync: str = "OutOfSync", at: str = "a", now: str = "a") -> Json:
+    state = {
+        "phase": phase,
+        "message": "one or more synchronization tasks are not valid (retried 2 times).",
+        "syncResult": {"revision": at, "resources": list(resources)},
+    }
+    return obj(SERVICES, {"sync": {"status": sync, "revision": now}, "operationState": state})
+
+
+def words(item: Json) -> str:
+    found = complaints(item)
+    assert found is not None
+    return told(found)
+
+
+def test_what_argo_cd_refused_is_told_with_its_words() -> None:
+    assert words(failed(FINE, ROLE, FOREIGN)) == (
+        "ClusterRole evil: resource rbac.authorization.k8s.io:ClusterRole is not permitted in project tenant-1; "
+        "ConfigMap tenant-2/x: namespace tenant-2 is not permitted in project 'tenant-1'"
+    )
+    # the count of tries would make each of them news
+    assert words(failed(FINE)) == "one or more synchronization tasks are not valid"
+    assert words(failed(FINE, phase="Error")) == words(failed(FINE))
+    assert attempted(failed(ROLE, at="abc")) == "abc"
+
+
+def test_what_failed_is_over_once_another_commit_is_synced() -> None:
+    assert words(failed(ROLE, sync="Synced", at="a", now="b")) == ""
+    assert words(failed(ROLE, sync="Synced")) != ""
+    assert words(failed(ROLE, sync="OutOfSync", at="a", now="b")) != ""
+    assert words(failed(FINE, phase="Succeeded", sync="Synced")) == words(obj(SERVICES)) == ""
+
+
+def test_while_a_sync_runs_nobody_knows() -> None:
+    assert complaints(failed(ROLE, phase="Running")) is None
+    assert complaints(failed(ROLE, phase="Terminating")) is None
+    assert complaints(failed(ROLE) | {"operation": {}}) is None
+
+
+def test_what_cannot_even_be_compared() -> None:
+    path = "/srv/_argocd-repo/4f0c1d7c-4f6e-4ee5-8f2b-9d4d2a4b1c11/base/charts/tenant"
+    item = obj(SERVICES, {"conditions": [
+        {"type": "ComparisonError", "message": f"helm template {path}\n  failed: Additional property kind"},
+        {"type": "SharedResourceWarning", "message": "not ours"},
+    ]})  # fmt: skip
+    assert words(item) == "helm template …/base/charts/tenant failed: Additional property kind"
+
+
+def test_a_folder_of_errors_is_a_short_text() -> None:
+    many = [{**ROLE, "name": f"r{number}", "message": "m" * 5000} for number in range(10)]
+    assert len(words(failed(*many))) < 2100
+    assert words(failed(*many)).endswith("…; and 7 more")
+
+
+def test_the_files_that_a_parent_holds() -> None:
+    parent = application(PARENT)
+    assert holds(parent, "tenants/1/lagos/application.yaml")
+    assert not holds(parent, "tenants/1/ashburn/application.yaml")
+    assert not holds(parent, "base/lagos/application.yaml")

@@ -315,7 +315,7 @@ def test_times_move_only_with_the_status_of_a_condition() -> None:
     before = active(T0)
     worse = seen(the_copy(before), cluster(2), now=T1)
     times = {item["type"]: item["lastTransitionTime"] for item in worse["conditions"]}
-    assert times == {"Ready": T1, "Provisioned": T0, "BackupConfigured": T0, "CredentialsReady": T0}
+    assert times == {"Ready": T1, "Provisioned": T0, "BackupConfigured": T0, "CredentialsReady": T0, "Synced": T0}
     worst = seen(the_copy(worse), cluster(1), now=T2)
     assert condition(worst, "Ready")["lastTransitionTime"] == T1
     assert condition(worst, "Ready")["message"] == "1 of 3 nodes are ready"
@@ -471,3 +471,42 @@ def test_a_region_without_the_newest_commit_is_updating() -> None:
 def test_a_status_of_an_older_operation_says_nothing_of_this_one() -> None:
     item = answer("Active", lastOperation={"id": LATER})
     assert combine("lagos", {"lagos": item})["message"] == "lagos: Updating, not observed yet"
+
+
+# --- what Argo CD says -----------------------------------------------------------------------------------------------
+
+WORDS = "Application services-123: ClusterRole evil: resource is not permitted"
+
+
+def synced(complaints: str | None, before: Json | None = None, now: str = T1) -> Json:
+    found = observe(the_copy(before), [cluster()], secrets=SECRETS, now=now, complaints=complaints)
+    assert SCHEMA.errors(found, "status") == []
+    return found
+
+
+def test_what_argo_cd_complains_of_is_a_condition() -> None:
+    told = condition(synced(WORDS), "Synced")
+    assert (told["status"], told["reason"], told["message"]) == ("False", "SyncFailed", WORDS)
+    fine = condition(synced(""), "Synced")
+    assert (fine["status"], fine["reason"], fine["message"]) == ("True", "Synced", "")
+    unheard = condition(synced(None), "Synced")
+    assert (unheard["status"], unheard["reason"]) == ("Unknown", "NotReported")
+    # the database itself is none the worse for it
+    assert synced(WORDS)["phase"] == "Active"
+
+
+@pytest.mark.parametrize("before", [WORDS, ""])
+def test_while_nothing_is_heard_what_was_heard_stands(before: str) -> None:
+    was = synced(before, now=T0)
+    assert synced(None, was) == was
+    # and comes back as it was, so that nothing is written
+    assert synced(before, was) == was
+    assert condition(synced("else" if before else WORDS, was), "Synced")["lastTransitionTime"] == (T0 if before else T1)
+
+
+def test_a_region_that_waits_for_its_commit_says_what_keeps_it() -> None:
+    copy_ = the_copy(synced(WORDS))
+    region = combine("lagos", {"lagos": copy_}, "newer")["regions"]["lagos"]
+    assert (region["phase"], region["message"]) == ("Updating", f"the newest commit is not synced yet: {WORDS}")
+    fine = combine("lagos", {"lagos": the_copy(synced(""))}, "newer")["regions"]["lagos"]
+    assert fine["message"] == "the newest commit is not synced yet"

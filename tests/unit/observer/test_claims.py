@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.extensions.observer.claims import Claims
+from ansible_collections.dbaas.platform.extensions.observer.complaints import Complaints
 from ansible_collections.dbaas.platform.extensions.observer.metrics import Metrics
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind, Obj
@@ -31,9 +32,11 @@ class Domain:
     def kinds(self) -> Sequence[Kind]:
         return (OPERATED,)
 
-    def observe(self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str) -> Obj:
+    def observe(
+        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+    ) -> Obj:
         ready = any(obj["status"]["ready"] for obj in objects) and "orders-admin" in secrets
-        return {"phase": "Active" if ready else "Pending"}
+        return {"phase": "Active" if ready else "Pending", **({"complaints": complaints} if complaints else {})}
 
     def wanted(self, copy: Obj) -> Sequence[Any]:
         return [Wanted("orders-admin")]
@@ -202,3 +205,49 @@ def test_the_patrol_looks_at_what_is_not_active(claims: Claims) -> None:
     claims.queue.done(claims.queue.get())
     claims.patrol()
     assert len(claims.queue) == 1
+
+
+def test_what_argo_cd_says_of_a_tenant_has_its_claims_looked_at_again_and_no_others(cluster: Cluster) -> None:
+    complaints = Complaints()
+    claims = Claims(cluster, Domain(), Metrics(), complaints)  # type: ignore[arg-type]
+    other = copy()
+    other["metadata"] = {**other["metadata"], "namespace": "tenant-2"}
+    for store in claims.stores:
+        store.replace([])
+    claims.claims.replace([copy(), other])
+    for _ in range(2):
+        claims.queue.done(claims.queue.get())
+    assert len(claims.queue) == 0
+
+    complaints.note("services-1", {"tenant-1": "a ClusterRole"})
+    assert len(claims.queue) == 1
+    key = claims.queue.get()
+    claims.reconcile(key)
+    claims.queue.done(key)
+    assert cluster.applied[-1][0]["metadata"] == {"namespace": "tenant-1", "name": "orders"}
+    assert cluster.applied[-1][0]["status"]["complaints"] == "Application services-1: a ClusterRole"
+    # the same words again are no news
+    complaints.note("services-1", {"tenant-1": "a ClusterRole"})
+    assert len(claims.queue) == 0
+    complaints.note("services-1", {"tenant-1": ""})
+    assert len(claims.queue) == 1
+
+
+def test_words_of_several_applications_stand_together_until_each_takes_them_back() -> None:
+    heard: list[str] = []
+    complaints = Complaints()
+    complaints.changed = heard.append
+    assert complaints.of("tenant-1") is None
+    complaints.note("tenant-1", {"tenant-1": ""})
+    assert complaints.of("tenant-1") == ""
+    complaints.note("services-1", {"tenant-1": "b"})
+    complaints.note("dbaas-tenants", {"tenant-1": "a", "tenant-2": "c"})
+    assert complaints.of("tenant-1") == "Application dbaas-tenants: a; Application services-1: b"
+    assert complaints.of("tenant-2") == "Application dbaas-tenants: c"
+    heard.clear()
+    complaints.note("dbaas-tenants", {"tenant-1": "a"})
+    assert heard == ["tenant-2"]
+    assert complaints.of("tenant-2") is None
+    complaints.note("dbaas-tenants", {})
+    complaints.note("services-1", {})
+    assert complaints.of("tenant-1") == ""

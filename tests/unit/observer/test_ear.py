@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.extensions.observer.complaints import Complaints
 from ansible_collections.dbaas.platform.extensions.observer.ear import Ear, essence, read_remote
 from ansible_collections.dbaas.platform.extensions.observer.metrics import Metrics
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository
@@ -43,9 +44,10 @@ class Repository:
         )
         return done.stdout.strip()
 
-    def commit(self, *paths: str) -> str:
-        """Write these files anew."""
-        files = "".join(f"M 100644 inline {path}\ndata <<E\n{self.count}\nE\n\n" for path in paths)
+    def commit(self, *paths: str, **texts: str) -> str:
+        """Write these files anew (texts: by path, / written as __)."""
+        contents = {**dict.fromkeys(paths, str(self.count)), **{p.replace("__", "/"): t for p, t in texts.items()}}
+        files = "".join(f"M 100644 inline {path}\ndata <<E\n{text}\nE\n\n" for path, text in contents.items())
         parent = "from refs/heads/main^0\n" if self.count else ""
         self.git(
             "fast-import", "--quiet", "--force",
@@ -105,7 +107,9 @@ class Pop:
 
     def restart(self) -> None:
         self.metrics = Metrics()
-        self.ear = Ear(self.cluster, self.metrics, self.folder / "ear", "argocd", 2.0)  # type: ignore[arg-type]
+        self.complaints = Complaints()
+        folder = self.folder / "ear"
+        self.ear = Ear(self.cluster, self.metrics, folder, "argocd", 2.0, self.complaints)  # type: ignore[arg-type]
         self.ear.store.ready.set()
         self.ear.store.replace([essence(obj) for obj in self.applications.values()])
 
@@ -322,3 +326,100 @@ def test_the_ear_hears_over_ssh_with_argo_cds_deploy_key(pop: Pop, tmp_path: Pat
         with pytest.raises(DbaasError) as caught:
             pop.ear.look(1000)
         assert caught.value.code == "git-host-key"
+
+
+# --- what Argo CD says -----------------------------------------------------------------------------------------------
+
+
+def refused(pop: Pop, name: str, path: str, revision: str, *resources: Obj, phase: str = "Failed") -> None:
+    """An Application whose sync at that commit failed on these objects."""
+    failed = [{"status": "SyncFailed", **item} for item in resources]
+    state = {"phase": phase, "message": "not valid", "syncResult": {"revision": revision, "resources": failed}}
+    status = {"sync": {"status": "OutOfSync", "revision": revision}, "operationState": state}
+    source = {"repoURL": f"{pop.repository.folder}", "targetRevision": "main", "path": path}
+    if path == "tenants":
+        source["directory"] = {"recurse": True, "include": "*/lagos/application.yaml"}  # type: ignore[assignment]
+    pop.set(name, path, revision, spec={"source": source, "syncPolicy": {"automated": {}}}, status=status)
+
+
+ROLE = {"kind": "ClusterRole", "name": "evil", "message": "is not permitted in project tenants"}
+
+
+def test_a_tenant_hears_what_argo_cd_says_of_its_applications(pop: Pop) -> None:
+    head = pop.repository.commit("tenants/1/lagos/services/a.yaml")
+    assert pop.complaints.of("tenant-1") is None
+    pop.set("services-1", "tenants/1/lagos/services", head)
+    assert pop.complaints.of("tenant-1") == ""
+    refused(pop, "services-1", "tenants/1/lagos/services", head, ROLE)
+    words = "Application services-1: ClusterRole evil: is not permitted in project tenants"
+    assert pop.complaints.of("tenant-1") == words
+    # a sync that runs says nothing yet; one that went well ends it
+    refused(pop, "services-1", "tenants/1/lagos/services", head, phase="Running")
+    assert pop.complaints.of("tenant-1") == words
+    pop.set("services-1", "tenants/1/lagos/services", head)
+    assert pop.complaints.of("tenant-1") == ""
+    refused(pop, "tenant-1", "base/charts/tenant", head, {**ROLE, "kind": "Namespace", "name": "tenant-2"})
+    assert "Application tenant-1: Namespace tenant-2" in str(pop.complaints.of("tenant-1"))
+    for name in ("tenant-1", "services-1"):
+        pop.ear.store.event("DELETED", essence(pop.applications[name] | {"metadata": {
+            "name": name, "namespace": "argocd", "resourceVersion": "999",
+        }}))  # fmt: skip
+    assert pop.complaints.of("tenant-1") is None
+    # what is nobody's says nothing of anybody
+    refused(pop, "a", "a", head, ROLE)
+    assert pop.complaints.of("a") is None
+
+
+def test_what_the_parent_refuses_is_found_in_the_tenants_files(pop: Pop) -> None:
+    head = pop.repository.commit(
+        **{
+            "tenants__1__lagos__application.yaml": "kind: Application\nname: tenant-1\n",
+            "tenants__2__lagos__application.yaml": "kind: Application\n---\nkind: ClusterRole\nname: evil\n",
+            "tenants__3__ashburn__application.yaml": "kind: ClusterRole\nname: evil\n",
+        },
+    )
+    foundation = {"kind": "Application", "namespace": "argocd", "name": "tenant-4", "message": "denied by policy"}
+    refused(pop, "dbaas-tenants", "tenants", head, ROLE, foundation)
+    pop.ear.look(0)
+    assert [pop.complaints.of(f"tenant-{number}") for number in (1, 2, 3, 4)] == [
+        None,
+        "Application dbaas-tenants: ClusterRole evil: is not permitted in project tenants",
+        None,
+        "Application dbaas-tenants: Application argocd/tenant-4: denied by policy",
+    ]
+    again = pop.repository.commit(**{"tenants__2__lagos__application.yaml": "kind: Application\n"})
+    refused(pop, "dbaas-tenants", "tenants", again, foundation)
+    pop.ear.look(2)
+    assert [pop.complaints.of(f"tenant-{number}") is None for number in (2, 4)] == [True, False]
+    pop.set("dbaas-tenants", "tenants", again)
+    pop.ear.look(4)
+    assert pop.complaints.of("tenant-4") is None
+
+
+def test_files_are_looked_into_once_for_the_same_words(pop: Pop, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[set[str]] = []
+    entries = GitRepository.entries
+
+    def counting(self: GitRepository, commit: str) -> Any:
+        looked.append({commit})
+        return entries(self, commit)
+
+    monkeypatch.setattr(GitRepository, "entries", counting)
+    head = pop.repository.commit(**{"tenants__2__lagos__application.yaml": "kind: ClusterRole\nname: evil\n"})
+    for now in (0, 2, 4):
+        refused(pop, "dbaas-tenants", "tenants", head, ROLE)
+        pop.ear.look(now)
+    assert looked == [{head}]
+    # a remote that is away for a moment loses nothing
+    newer = pop.repository.commit(**{"tenants__3__lagos__application.yaml": "kind: ClusterRole\nname: evil\n"})
+
+    def away(self: GitRepository, revisions: Any) -> set[str]:
+        raise DbaasError("git-unreachable", "away")
+
+    monkeypatch.setattr(GitRepository, "fetch_trees", away)
+    refused(pop, "dbaas-tenants", "tenants", newer, ROLE)
+    with pytest.raises(DbaasError):
+        pop.ear.look(6)
+    monkeypatch.undo()
+    pop.ear.look(8)
+    assert pop.complaints.of("tenant-3")
