@@ -324,6 +324,9 @@ def read_remote(secret: Obj, trusted: Mapping[str, Mapping[str, str]], keep: Cal
     )
 
 
+_SPEC = ("source", "sources", "destination", "syncPolicy")
+
+
 def essence(obj: Obj) -> Obj:
     """The few fields of an Application that are read here: its status lists every resource that it has."""
     status = obj.get("status") or {}
@@ -331,7 +334,9 @@ def essence(obj: Obj) -> Obj:
     metadata = obj["metadata"]
     kept: Obj = {
         "metadata": {key: metadata[key] for key in ("name", "namespace", "resourceVersion")},
-        "spec": {key: obj["spec"][key] for key in ("source", "sources", "syncPolicy") if key in obj["spec"]},
+        "spec": {
+            key: obj["spec"][key] for key in ("source", "sources", "destination", "syncPolicy") if key in obj["spec"]
+        },
         "status": {
             "conditions": [item for item in status.get("conditions") or [] if item.get("type") in argocd.BLOCKING],
             "sync": {key: (status.get("sync") or {}).get(key) for key in ("status", "revision")},

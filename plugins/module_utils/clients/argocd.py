@@ -141,8 +141,15 @@ def complaints(obj: Obj) -> tuple[Complaint, ...] | None:
     result = state.get("syncResult") or {}
     over = sync.get("status") == "Synced" and attempted(obj) != sync.get("revision")
     if state.get("phase") in ("Failed", "Error") and not over:
+        # Argo CD tells the Application's own namespace of kinds that have none, too
+        home = {None, (obj["spec"].get("destination") or {}).get("namespace")}
         failed = [
-            Complaint(_steady(item.get("message") or ""), item["kind"], item.get("namespace") or "", item["name"])
+            Complaint(
+                _steady(item.get("message") or ""),
+                item["kind"],
+                "" if item.get("namespace") in home else item["namespace"],
+                item["name"],
+            )
             for item in result.get("resources") or []
             if item.get("status") == "SyncFailed"
         ]

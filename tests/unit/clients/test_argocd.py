@@ -145,6 +145,7 @@ def test_delays_double_to_five_minutes() -> None:
 
 ROLE = {
     "kind": "ClusterRole",
+    "namespace": "tenant-1",
     "name": "evil",
     "status": "SyncFailed",
     "message": "resource rbac.authorization.k8s.io:ClusterRole is not permitted in project tenant-1",
@@ -165,7 +166,8 @@ def failed(*resources: Json, phase: str = "Failed", sync: str = "OutOfSync", at:
         "message": "one or more synchronization tasks are not valid (retried 2 times).",
         "syncResult": {"revision": at, "resources": list(resources)},
     }
-    return obj(SERVICES, {"sync": {"status": sync, "revision": now}, "operationState": state})
+    status = {"sync": {"status": sync, "revision": now}, "operationState": state}
+    return obj(SERVICES, status, destination={"namespace": "tenant-1"})
 
 
 def words(item: Json) -> str:
