@@ -399,9 +399,12 @@ class TenantsPlan:
     warnings: list[str]
 
 
-def tenant_paths(documents: Iterable[Json], platform: Platform) -> list[str]:
-    """The files that plan_tenants needs to see."""
-    found = []
+def tenant_paths(documents: Sequence[Json], platform: Platform, blobs: Iterable[str]) -> list[str]:
+    """The files that plan_tenants needs to see; blobs: all that there are."""
+    # what a tenant holds matters to those with quotas alone
+    specs = {str(item["metadata"]["name"]): item.get("spec") for item in documents}
+    limited = {tenant_id for tenant_id, spec in specs.items() if isinstance(spec, dict) and spec.get("quotas")}
+    found = held_paths(blobs, limited) if limited else []
     for item in documents:
         tenant_id = item["metadata"]["name"]
         found.append(paths.tenant(tenant_id))
@@ -424,7 +427,7 @@ def body(derived: bytes | None) -> bytes | None:
 def plan_tenants(
     documents: Sequence[Json], files: Mapping[str, bytes], *, platform: Platform, renderer: str, yaml: Yaml
 ) -> TenantsPlan:
-    """The plan for these Tenant documents, given the files of tenant_paths and held_paths that exist.
+    """The plan for these Tenant documents, given the files of tenant_paths that exist.
 
     Raises InvalidFields tenant-invalid naming all that is wrong.
     """
@@ -444,8 +447,8 @@ def plan_tenants(
         specs = held[tenant_id].values()
         for region in item["spec"]["regions"]:
             values = paths.foundation(tenant_id, region, "values.yaml")
-            had_quota = "quota" in _first(files.get(values), values, yaml)
-            derived = tenant.foundation(item, platform.pops[region], platform, specs, had_quota=had_quota)
+            now = _first(files.get(values), values, yaml)
+            derived = tenant.foundation(item, platform.pops[region], platform, stands=now, held=specs)
             for where, document in derived.items():
                 made = foundation_file(path, yaml.dump(document), yaml.blob_id(wanted[path]), renderer)
                 wanted[where] = files[where] if body(files.get(where)) == body(made) else made

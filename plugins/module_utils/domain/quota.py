@@ -187,21 +187,38 @@ _ROOM_PERCENT = 25
 _ROOM = {"storage": 0, "cpu": 2000, "memory": 4 * 2**30}
 
 
-def hard(quotas: Json, region: str, held: Iterable[Json]) -> dict[str, str]:
+def floor(quotas: Json, region: str, held: Iterable[Json], before: Mapping[str, str]) -> dict[str, str]:
+    """What services take in a region where that is more than a quota which was lowered: amount -> quantity.
+
+    A node of a running database must be able to come back. before: the floor that stands; it is kept until the quota is
+    above it, so that no other service's files change whenever one gives something back.
+    """
+    allowed, taken = _narrowest(quotas, region), used_in(region, held)
+    need = {amount: max(taken[amount], _amount(amount, before.get(amount))) for amount in allowed}
+    return {amount: _SHOW[amount](need[amount]) for amount, most in allowed.items() if need[amount] > most}
+
+
+def hard(quotas: Json, region: str, least: Mapping[str, str]) -> dict[str, str]:
     """`hard` of the ResourceQuota in this region, {} where nothing limits what is taken there.
 
-    It is the net beneath admit, for pods, so it has room for their sidecars; and it is never less than what the
-    services held need: a quota that was lowered must not keep a node of a running database from coming back. Services
-    are not counted there: a claim that goes and one that comes in one sync would refuse each other.
+    It is the net beneath admit, for pods, so it has room for their sidecars. least: the floor beneath it. Services are
+    not counted there: a claim that goes and one that comes in one sync would refuse each other.
     """
-    allowed, taken = limits(quotas), used_in(region, held)
     found: dict[str, str] = {}
-    for amount, names in _HARD.items():
-        given = [allowed[scope, amount] for scope in (ALL, ("regions", region)) if (scope, amount) in allowed]
-        if given:
-            most = max(min(given), taken[amount])
-            found |= dict.fromkeys(names, _SHOW[amount](_with_room(most, amount)))
+    for amount, most in _narrowest(quotas, region).items():
+        room = _with_room(max(most, _amount(amount, least.get(amount))), amount)
+        found |= dict.fromkeys(_HARD[amount], _SHOW[amount](room))
     return found
+
+
+def _narrowest(quotas: Json, region: str) -> Amounts:
+    """What limits pods and volumes in a region: its own limits and those in all."""
+    allowed = limits(quotas)
+    given = {
+        amount: [allowed[scope, amount] for scope in (ALL, ("regions", region)) if (scope, amount) in allowed]
+        for amount in _HARD
+    }
+    return {amount: min(some) for amount, some in given.items() if some}
 
 
 def used_in(region: str, specs: Iterable[Json]) -> Amounts:
@@ -218,3 +235,11 @@ def _with_room(most: int, amount: str) -> int:
     # whole units: 1.25 of some bytes is a number that nobody can read
     unit = 1000 if amount == "cpu" else 2**30
     return -(-most * (100 + _ROOM_PERCENT) // (100 * unit)) * unit + _ROOM[amount]
+
+
+def _amount(amount: str, text: object) -> int:
+    """0 for what is none: the files that floors are kept in can be edited by hand."""
+    try:
+        return _READ[amount](str(text))
+    except ValueError:
+        return 0

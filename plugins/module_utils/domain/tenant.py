@@ -132,13 +132,10 @@ def errors(documents: Iterable[Any], platform: Platform) -> list[FieldError]:
     return found
 
 
-def foundation(
-    item: Json, pop: Pop, platform: Platform, held: Iterable[Json] = (), *, had_quota: bool = False
-) -> dict[str, Json]:
+def foundation(item: Json, pop: Pop, platform: Platform, *, stands: Json, held: Iterable[Json] = ()) -> dict[str, Json]:
     """The derived files of one tenant in one PoP: path -> document (`.keep` apart, which holds nothing).
 
-    held: the whole specs of the services that the tenant has; had_quota: whether the foundation has had a
-    ResourceQuota, which is emptied when the tenant's quotas are gone, since a foundation never prunes.
+    stands: what values.yaml says now ({}: nothing); held: the whole specs of the services that the tenant has.
     """
     tenant_id = item["metadata"]["name"]
     namespace = paths.namespace(tenant_id)
@@ -167,9 +164,14 @@ def foundation(
         },
     }
     values: Json = {"owners": item["spec"].get("owners", [])}
-    hard = quota.hard(item["spec"].get("quotas", {}), pop.name, held)
-    if hard or had_quota:
+    quotas, before = item["spec"].get("quotas", {}), stands.get("needed")
+    least = quota.floor(quotas, pop.name, held, before if isinstance(before, dict) else {})
+    hard = quota.hard(quotas, pop.name, least)
+    if hard or "quota" in stands:
+        # emptied, not left out, once there was one: a foundation never prunes
         values["quota"] = hard
+    if least:
+        values["needed"] = least
     return {paths.foundation(tenant_id, pop.name, "application.yaml"): application, values_path: values}
 
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform, quota
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import held_paths, plan_tenants, tenant_paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import plan_tenants, tenant_paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
@@ -86,9 +86,7 @@ def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | N
         parts[1] for path in snapshot.blobs if (parts := path.split("/"))[0] == "tenants" and parts[-1] == "tenant.yaml"
     ]
     found = list(base.tenants_of(snapshot, ids).values())
-    limited = quota.of({item["metadata"]["name"]: item for item in found})
-    held = held_paths(snapshot.blobs, limited) if limited else []
-    files = snapshot.read([*tenant_paths(found, parsed), *held])
+    files = snapshot.read(tenant_paths(found, parsed, snapshot.blobs))
     return plan_tenants(found, files, platform=parsed, renderer=VERSION, yaml=base.YAML).files
 
 

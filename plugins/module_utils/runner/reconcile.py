@@ -168,7 +168,7 @@ def _tenants(
 
     def plan(some: Sequence[Document]) -> TenantsPlan:
         items = [item.data for item in some]
-        there = snapshot.read(tenant_paths(items, platform))
+        there = snapshot.read(tenant_paths(items, platform, snapshot.blobs))
         try:
             return plan_tenants(items, there, platform=platform, renderer=renderer, yaml=base.YAML)
         except InvalidFields as error:

@@ -124,12 +124,6 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Json]) -> Change[Tenan
         for item in given
         if isinstance(item, dict) and isinstance(item.get("metadata"), dict) and item["metadata"].get("name")
     ]
-    # what a tenant holds matters to those with quotas alone
-    limited = {
-        str(item["metadata"]["name"])
-        for item in shaped
-        if isinstance(item.get("spec"), dict) and item["spec"].get("quotas")
-    }
-    files = snapshot.read([*tenant_paths(shaped, platform), *(held_paths(snapshot.blobs, limited) if limited else [])])
+    files = snapshot.read(tenant_paths(shaped, platform, snapshot.blobs))
     plan = plan_tenants(given, files, platform=platform, renderer=request.renderer, yaml=base.YAML)
     return Change(plan.files, tenants_message(plan.operations, request) if plan.files else "", base.author(run), plan)

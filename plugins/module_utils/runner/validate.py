@@ -284,9 +284,10 @@ class _Check:
         path = paths.tenant(tenant_id)
         blob = self.tree.blobs[path]
         for region in item["spec"]["regions"]:
+            now = self._values(paths.foundation(tenant_id, region, "values.yaml"))
             wanted = {
                 where: (data, foundation_file(path, documents.dump(data), blob, VERSION))
-                for where, data in tenant.foundation(item, platform.pops[region], platform).items()
+                for where, data in tenant.foundation(item, platform.pops[region], platform, stands=now).items()
             }
             stands = {where: files[where] for where in wanted if where in files}
             keep = f"{paths.services(tenant_id, region)}/.keep"
@@ -298,6 +299,14 @@ class _Check:
                 data, made = wanted[where]
                 if body(content) != body(made):
                     yield from _foundation_problems(where, content, data, made, path, blob)
+
+    def _values(self, path: str) -> Json:
+        """What a foundation's values.yaml says; its syntax is looked at elsewhere."""
+        try:
+            found = documents.load_all(self._read(path), path) if path in self.tree.blobs else []
+        except InvalidDocument:
+            found = []
+        return found[0] if found and isinstance(found[0], dict) else {}
 
     def _orphans(
         self, places: Mapping[str, Place], plan: ClaimsPlan | None, tenants: Mapping[str, Json]

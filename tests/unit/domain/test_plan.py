@@ -363,7 +363,7 @@ def test_two_hundred_claims_are_one_plan() -> None:
 
 
 def tenants_planned(files: Files, *items: Any) -> TenantsPlan:
-    seen = {path: files[path] for path in tenant_paths(items, shipped.platform()) if path in files}
+    seen = {path: files[path] for path in tenant_paths(items, shipped.platform(), files) if path in files}
     return plan_tenants(items, seen, platform=shipped.platform(), renderer="0.1.0", yaml=shipped.YAML)
 
 

@@ -163,7 +163,7 @@ def test_the_sync_policy(prune: bool) -> None:
 def test_what_applies_applications_does_it_on_the_client() -> None:
     """A server-side apply takes the status of a child that syncs, which is then Running for ever (argo-cd#29253)."""
     document = tenant.document("acme", {"regions": ["lagos"]})
-    foundation = next(iter(tenant.foundation(document, POP, shipped.platform()).values()))
+    foundation = next(iter(tenant.foundation(document, POP, shipped.platform(), stands={}).values()))
     for item in (applications()["dbaas-tenants"], repository.root(POP, shipped.platform()), foundation):
         options = item["spec"]["syncPolicy"]["syncOptions"]
         assert not {"ServerSideApply=true", "RespectIgnoreDifferences=true"} & set(options)

@@ -97,10 +97,10 @@ def test_quotas_are_for_plans_that_there_are() -> None:
     ]
 
 
-def values(quotas: dict[str, Any], *held: dict[str, Any], had_quota: bool = False) -> dict[str, Any]:
+def values(quotas: dict[str, Any], *held: dict[str, Any], **stands: Any) -> dict[str, Any]:
     item = tenant.document("123", {"regions": ["lagos"], "quotas": quotas})
     platform = shipped.platform()
-    files = tenant.foundation(item, platform.pops["lagos"], platform, held, had_quota=had_quota)
+    files = tenant.foundation(item, platform.pops["lagos"], platform, stands=stands, held=held)
     return files["tenants/123/lagos/values.yaml"]
 
 
@@ -125,19 +125,32 @@ def test_the_resource_quota_has_room_for_what_stands_beside_a_database() -> None
 def test_no_resource_quota_where_nothing_limits_the_region(quotas: dict[str, Any]) -> None:
     assert "quota" not in values(quotas)
     # a foundation never prunes: one that was there is emptied
-    assert values(quotas, had_quota=True)["quota"] == {}
+    assert values(quotas, quota={})["quota"] == {}
 
 
 def test_a_lowered_quota_never_keeps_a_running_node_from_coming_back() -> None:
     held = shipped.admitted(shipped.WIDE).spec
     # 3 nodes of 4 cores and 16Gi, 500Gi each, in this region
-    assert values({"cpu": "1", "memory": "1Gi", "storage": "1Gi"}, held)["quota"] == {
-        "requests.storage": "1875Gi",
-        "requests.cpu": "17",
-        "limits.cpu": "17",
-        "requests.memory": "64Gi",
-        "limits.memory": "64Gi",
+    lowered = values({"cpu": "1", "memory": "1Gi", "storage": "1Gi"}, held)
+    assert lowered == {
+        "owners": [],
+        "quota": {
+            "requests.storage": "1875Gi",
+            "requests.cpu": "17",
+            "limits.cpu": "17",
+            "requests.memory": "64Gi",
+            "limits.memory": "64Gi",
+        },
+        "needed": {"storage": "1500Gi", "cpu": "12", "memory": "48Gi"},
     }
+    # it stays as it is when less is used, and goes once the quota is above it
+    assert values({"cpu": "1", "memory": "1Gi", "storage": "1Gi"}, **lowered) == lowered
+    raised = values({"cpu": "12", "memory": "1Gi", "storage": "1Gi"}, **lowered)
+    assert (raised["needed"], raised["quota"]["limits.cpu"]) == ({"storage": "1500Gi", "memory": "48Gi"}, "17")
+    assert "needed" not in values({"services": 1}, **lowered)
+    # what somebody wrote there that is no amount counts for nothing
+    assert "needed" not in values({"cpu": "20"}, quota={}, needed={"cpu": "many", "memory": 3})
+    assert "needed" not in values({"cpu": "20"}, quota={}, needed=["cpu"])
 
 
 def helm() -> str:
@@ -149,8 +162,8 @@ def helm() -> str:
     return found
 
 
-def rendered(tmp_path: Path, quotas: dict[str, Any], *, had_quota: bool = False) -> dict[str, dict[str, Any]]:
-    return template(tmp_path, documents.dump(values(quotas, had_quota=had_quota)))
+def rendered(tmp_path: Path, quotas: dict[str, Any], **stands: Any) -> dict[str, dict[str, Any]]:
+    return template(tmp_path, documents.dump(values(quotas, **stands)))
 
 
 def template(tmp_path: Path, own: str) -> dict[str, dict[str, Any]]:
@@ -191,7 +204,7 @@ def test_the_chart_makes_quota_and_limits_out_of_the_values(tmp_path: Path) -> N
 def test_without_quotas_the_chart_makes_neither(tmp_path: Path) -> None:
     kinds = {name.partition("/")[0] for name in rendered(tmp_path, {})}
     assert kinds == {"Namespace", "NetworkPolicy", "Role", "RoleBinding", "AppProject", "Application"}
-    emptied = rendered(tmp_path, {}, had_quota=True)
+    emptied = rendered(tmp_path, {}, quota={})
     assert emptied["ResourceQuota/tenant"]["spec"] == {"hard": {}}
     assert emptied["LimitRange/tenant"]["spec"] == {"limits": []}
 
@@ -250,7 +263,7 @@ def test_no_text_of_a_tenant_becomes_an_object(tmp_path: Path) -> None:
 def test_the_foundation() -> None:
     item = tenant.document("123", {"regions": ["lagos"], "owners": ["sre"]})
     pop = shipped.platform().pops["lagos"]
-    files = tenant.foundation(item, pop, shipped.platform())
+    files = tenant.foundation(item, pop, shipped.platform(), stands={})
     assert list(files) == ["tenants/123/lagos/application.yaml", "tenants/123/lagos/values.yaml"]
     application, values = files.values()
     assert application["metadata"]["name"] == "tenant-123"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
@@ -168,10 +169,12 @@ def test_a_quota_below_what_is_used_says_so(world: World) -> None:
     (warning,) = world.run("tenants", tenants=[fewer])["warnings"]
     assert warning.startswith("tenant acme: cpu in johannesburg: 12 are used, the quota is 1;")
     # and a running node may come back all the same
-    assert world.document("tenants/acme/johannesburg/values.yaml")["quota"] == {
-        "requests.cpu": "17",
-        "limits.cpu": "17",
-    }
+    values = world.document("tenants/acme/johannesburg/values.yaml")
+    assert values["quota"] == {"requests.cpu": "17", "limits.cpu": "17"}
+    assert values["needed"] == {"cpu": "12"}
+    # which is what everybody else expects to find there
+    assert world.run("gitops_validation_info")["problems"] == []
+    assert not world.run("gitops_reconciliation")["changed"]
 
 
 def test_quotas_that_are_taken_back(world: World) -> None:
@@ -202,9 +205,9 @@ def test_only_tenants_with_quotas_have_all_their_services_read(world: World, mon
     asked: list[set[str]] = []
     contents = GitRepository.contents
 
-    def counting(self: GitRepository, oids: Any) -> dict[str, bytes]:
+    def counting(self: GitRepository, oids: Any, most: int | None = None) -> dict[str, bytes]:
         asked.append(set(oids))
-        return contents(self, oids)
+        return contents(self, oids, most)
 
     monkeypatch.setattr(GitRepository, "contents", counting)
     orders = world.git("rev-parse", "main:tenants/acme/lagos/services/orders.yaml").strip()
@@ -224,3 +227,16 @@ def test_backups_stay_in_the_tenants_regions(world: World) -> None:
     assert told(error)[0][1].endswith("; this one lies in frankfurt")
     own = {"destination": "s3://acme-own"}
     assert world.run("service_claim", tenant="acme", name="a", sku="scy-ring-3", region="lagos", backup=own)["changed"]
+
+
+def test_a_merged_change_of_quotas_is_rendered_and_a_claim_beyond_them_is_named(world: World, tmp_path: Path) -> None:
+    world.run("service_claims", claims=[claim("orders")])
+    item = tenant.document("acme", {"regions": ALL, "quotas": {"services": 1, "cpu": "10"}})
+    files = {"tenants__acme__tenant.yaml": documents.dump(item)}
+    world.write(tmp_path, **files, **{"tenants__acme__claims__more.yaml": documents.dump(claim("more"))})
+    problems = world.run("gitops_validation_info")["problems"]
+    assert ("tenants/acme/claims/more.yaml", "quota-exceeded") in {(item["file"], item["code"]) for item in problems}
+    result = world.run("gitops_reconciliation")
+    assert world.document("tenants/acme/lagos/values.yaml")["needed"] == {"cpu": "12"}
+    assert "tenants/acme/lagos/services/more.yaml" not in world.files()
+    assert {item["file"] for item in result["problems"]} == {"tenants/acme/claims/more.yaml"}
