@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 Json = dict[str, Any]
 #: services; storage and memory in bytes; cpu in thousandths of a core
@@ -52,8 +53,12 @@ def usage(specs: Iterable[Json]) -> Amounts:
 def _takes(spec: Json) -> Iterator[tuple[Limit, int]]:
     """What a service counts for, by every limit that there can be."""
     roles = spec["resources"].values()
+    volumes = ENGINES[spec["engine"]].volumes
     each = {
-        "storage": quantity.size(spec["storage"]["size"]) * sum(role["replicas"] for role in roles),
+        "storage": sum(
+            quantity.size(volumes.get(name, spec["storage"]["size"])) * role["replicas"]
+            for name, role in spec["resources"].items()
+        ),
         "cpu": sum(quantity.cpu(role["cpu"]) * role["replicas"] for role in roles),
         "memory": sum(quantity.size(role["memory"]) * role["replicas"] for role in roles),
     }

@@ -202,6 +202,8 @@ class Engine(Protocol):
     kinds: tuple[Kind, ...]
     #: seconds, an estimate: until one node more is made and has joined, without the time that its data takes
     start_seconds: int
+    #: role -> size of a node's volume, for roles whose nodes have another than spec.storage.size
+    volumes: Mapping[str, str]
     #: what render makes beside these, of Kubernetes' own kinds
     plain: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives

@@ -59,6 +59,7 @@ class Scylla:
     kinds: tuple[Kind, ...] = (CLUSTER, TASK)
     plain: tuple[Kind, ...] = (CONFIG_MAP,)
     start_seconds = 300
+    volumes: Mapping[str, str] = {}
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}

@@ -55,6 +55,7 @@ class Yugabyte:
     kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE, BACKUP)
     plain: tuple[Kind, ...] = (SERVICE,)
     start_seconds = 180
+    volumes: Mapping[str, str] = {"master": f"{MASTER_VOLUME}Gi"}
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
 local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}
