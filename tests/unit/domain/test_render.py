@@ -112,6 +112,7 @@ def test_kinds_are_what_can_be_rendered(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(ENGINES, "scylla", WithoutBudget())
     budget = only(rendered(SMALL)["lagos"], "PodDisruptionBudget")
     assert budget["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": {"scylla/cluster": "ring"}}}
+    assert (budget["metadata"]["name"], budget["metadata"]["namespace"]) == ("ring", "tenant-123")
     made.add((budget["apiVersion"], budget["kind"]))
     assert made == {(kind.api_version, kind.kind) for kind in kinds()}
 
@@ -198,6 +199,8 @@ def test_the_network_policy_lets_in_who_may() -> None:
         "scylla-manager",
     ]
     assert {port["port"] for port in monitoring["ports"]} == {9180, 5090}
+    # backups leave for object storage, and nodes for the other regions
+    assert policy["spec"]["egress"] == [{}]
 
 
 def test_without_networks_only_the_namespace_gets_in() -> None:
@@ -215,7 +218,12 @@ def test_metrics_and_alerts() -> None:
         {"port": "prometheus", "interval": "15s"},
         {"port": "agent-prometheus", "interval": "15s"},
     ]
+    assert monitor["spec"]["selector"] == {
+        "matchLabels": {"scylla/cluster": "ring", "scylla-operator.scylladb.com/scylla-service-type": "member"}
+    }
+    assert monitor["spec"]["targetLabels"] == ["scylla/cluster"]
     (group,) = only(items, "PrometheusRule")["spec"]["groups"]
+    assert group["name"] == "tenant-123.ring"
     rules = {rule["alert"]: rule for rule in group["rules"]}
     severities = {name: rule["labels"]["severity"] for name, rule in rules.items()}
     assert severities == {

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import policies
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, NAMESPACE, SECRET, Rule
@@ -266,3 +267,51 @@ def test_health_is_keyed_as_argo_cd_wants_it() -> None:
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
     }
+
+
+def test_nodes_run_where_they_may_and_never_two_on_a_host() -> None:
+    for rack in cluster(SMALL)["datacenter"]["racks"]:
+        zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [f"lagos-{rack['name']}"]}
+        kind = {"key": "scylla.scylladb.com/node-type", "operator": "In", "values": ["scylla"]}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [zone, kind]}]}
+        hosts = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"scylla/cluster": "ring"}}}
+        assert rack["placement"] == {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms},
+            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [hosts]},
+            "tolerations": [
+                {
+                    "key": "scylla-operator.scylladb.com/dedicated",
+                    "operator": "Equal",
+                    "value": "scyllaclusters",
+                    "effect": "NoSchedule",
+                }
+            ],
+        }
+
+
+def test_the_final_backup_is_one_run_of_the_scheduled_one() -> None:
+    (task,) = ENGINES["scylla"].snapshot(rendered(SMALL)["lagos"], "ring-12345678")
+    assert task == {
+        "apiVersion": "scylla.scylladb.com/v1alpha1",
+        "kind": "ScyllaDBManagerTask",
+        "metadata": {"name": "ring-12345678"},
+        "spec": {
+            "type": "Backup",
+            "scyllaDBClusterRef": {"kind": "ScyllaDBDatacenter", "name": "ring"},
+            "backup": {"dc": ["lagos"], "location": ["lagos:s3:dbaas-lagos-123"], "retention": 1},
+        },
+    }
+    without = rendered({**SMALL, "backup": {"enabled": False}})["lagos"]
+    with pytest.raises(DbaasError, match="asks for no backups"):
+        ENGINES["scylla"].snapshot(without, "ring-12345678")
+
+
+def test_nobody_tells_that_a_backup_has_ended() -> None:
+    state = ENGINES["scylla"].snapshot_state
+    assert state([{}]).state == "running"
+    degraded = {"conditions": [{"type": "Degraded", "status": "True", "message": "no such bucket"}], "taskID": "7c1a"}
+    failed = state([{"status": degraded}])
+    assert (failed.state, failed.message) == ("failed", "no such bucket")
+    taken = state([{"status": {"taskID": "7c1a", "conditions": [{"type": "Degraded", "status": "False"}]}}])
+    assert taken.state == "unknown"
+    assert "backup/7c1a" in taken.message
