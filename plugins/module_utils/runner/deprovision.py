@@ -42,6 +42,8 @@ Look: TypeAlias = "dict[str, dict[str, Live | Unreachable]]"
 _PAUSE = 0.5
 #: seconds after which an object that a synced PoP does not have is not waited for any more
 _ABSENT = 10.0
+#: seconds for which PoPs that are quicker wait for the others, so that two commits do
+_TOGETHER = 30.0
 #: what deleting takes in the plan: two commits, each carried over by Argo CD
 _SECONDS = 120
 _WORDS = {
@@ -139,13 +141,22 @@ class _Course:
             if not item.exists and (near := nearest(name, base.claims_of(snapshot, tenant)))
         ]
 
-    def commit(self, verb: str, step: Callable[[Standing, Request], Step]) -> dict[Key, Step]:
-        """One commit of the next step of every service, none when there is nothing to commit. What each step found."""
+    def commit(
+        self, verb: str, step: Callable[[Standing, Request], Step], *, together: bool = False
+    ) -> dict[Key, Step]:
+        """One commit of the next step of every service, none when there is nothing to commit. What each step found.
+
+        together: nothing is removed before everything can be.
+        """
 
         def plan(snapshot: Snapshot) -> Change[dict[Key, Step]]:
             request = base.request(self.run, snapshot.commit)
             standings = self.standings(snapshot)
             steps = {key: step(item, request) for key, item in standings.items()}
+            if together and {"marked", "waiting"} & {
+                state for each in steps.values() for state in each.states.values()
+            }:
+                steps = {key: _held_back(found) for key, found in steps.items()}
             changed = self._note(standings, steps)
             marks = any("marked" in found.states.values() for found in steps.values())
             what = "Remove" if verb == "Mark" and not marks else verb
@@ -166,10 +177,11 @@ class _Course:
 
     def delete(self) -> None:
         """Mark, see the mark, remove, see that it is gone; in each PoP as it answers, until the time is over."""
-        end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
+        start = time.monotonic()
+        end = start + self.run.options.get("wait_timeout", 1800)
         while True:
             look = self._look()
-            steps = self.commit("Mark", self._step(look))
+            steps = self.commit("Mark", self._step(look), together=time.monotonic() - start < _TOGETHER)
             for key, found in steps.items():
                 self.states[key] |= found.states
                 self._begun |= {(key, pop) for pop, state in found.states.items() if state == "marked"}
@@ -365,6 +377,12 @@ class _Course:
 
 def _files(steps: Mapping[Key, Step]) -> dict[str, bytes | None]:
     return {path: content for step in steps.values() for path, content in step.files.items()}
+
+
+def _held_back(found: Step) -> Step:
+    files: dict[str, bytes | None] = {path: text for path, text in found.files.items() if text is not None}
+    states = {pop: "waiting" if state == "removed" else state for pop, state in found.states.items()}
+    return Step(files, states, found.operation)
 
 
 def _ask(cluster: Cluster, tenants: Collection[str]) -> dict[str, Live | Unreachable]:
