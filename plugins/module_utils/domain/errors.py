@@ -86,6 +86,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
     ),
     "not-active": ("dependency", True, "Wait until the service is Active (playbook wait_for_service)."),
     "wait-failed": ("dependency", False, "The service failed for good; the last condition says why."),
+    "operation-failed": (
+        "dependency",
+        False,
+        "Nothing was undone, the database goes on being made: explain_service says why, rollback_service goes back.",
+    ),
     "wait-timeout": (
         "dependency",
         True,

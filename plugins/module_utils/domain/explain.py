@@ -347,7 +347,8 @@ def _last_operation(copy: Json, now: str) -> Iterator[str]:
     )
     for step in last.get("steps") or []:
         message = f": {step['message']}" if step.get("message") else ""
-        yield f"Operation: {step.get('name')} at {step.get('at')}{message}"
+        at = f" at {step['at']}" if step.get("at") else ""
+        yield f"Operation: {step.get('name')}{at}{message}"
 
 
 def _conditions(item: Json | None) -> dict[str, Json]:

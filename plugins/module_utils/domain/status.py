@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import operation
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Engine, Observation
@@ -40,11 +41,11 @@ def observe(
     before: Json = copy.get("status", {})
     metadata, spec = copy["metadata"], copy["spec"]
     engine = ENGINES.get(spec.get("engine", ""))
-    operation = annotation(copy, "operation")
+    bears = annotation(copy, "operation")
     needed = [need.name for need in platform_secrets.wanted(copy) if need.name not in secrets]
     missing = f"waiting for Secrets {', '.join(needed)}: is Secret {PLATFORM_KEY} there?" if needed else ""
     # an operator's object of an earlier operation says nothing of this one
-    current = [item for item in objects if annotation(item, "operation") == operation]
+    current = [item for item in objects if annotation(item, "operation") == bears]
     seen = engine.observe(spec, current) if engine and current else None
     settled = before.get("operatorGeneration", 0)
     if seen and not seen.answered and seen.generation != settled:
@@ -52,7 +53,7 @@ def observe(
     was = {item["type"]: item for item in before.get("conditions", [])}
     provisioned = was.get("Provisioned", {}).get("status") == "True"
     last = before.get("lastOperation", {})
-    changing = last.get("id") != operation or last.get("state") == "Running"
+    changing = operation.under_way(last, bears)
     phase, message = _phase(metadata, seen, bool(objects), missing, provisioned, changing)
     if engine is None:
         message = f"this observer knows no engine {spec.get('engine')!r}"
@@ -148,25 +149,17 @@ def _condition(before: Json, wanted: tuple[str, str, str, str], generation: int,
 
 
 def _operation(copy: Json, last: Json, phase: str, seen: Observation | None, message: str, now: str) -> Json:
-    operation = annotation(copy, "operation")
-    same = last.get("id") == operation
-    if same and last.get("state") == "Succeeded":
-        # what happens after an operation has ended is the phase's matter
-        return {**last, **({"ready": seen.ready, "wanted": seen.wanted} if seen else {"ready": 0})}
-    state = {"Active": "Succeeded", "Failed": "Failed"}.get(phase, "Running")
-    entry: Json = {
-        "id": operation,
-        "action": annotation(copy, "action"),
-        "requester": annotation(copy, "requester"),
-        "state": state,
-        "ready": seen.ready if seen else 0,
-        "wanted": seen.wanted if seen else _nodes(copy["spec"]),
-        "message": message,
-        "startedAt": last["startedAt"] if same and "startedAt" in last else now,
-    }
-    if state != "Running":
-        entry["finishedAt"] = last["finishedAt"] if same and last.get("state") == state else now
-    return entry
+    return operation.advanced(
+        last,
+        {"id": annotation(copy, "operation")}
+        | {name: annotation(copy, name) for name in ("action", "requester", "deadline")},
+        phase=phase,
+        reached=seen is not None,
+        ready=seen.ready if seen else 0,
+        wanted=seen.wanted if seen else _nodes(copy["spec"]),
+        words=message,
+        now=now,
+    )
 
 
 def _nodes(spec: Json) -> int:
@@ -216,8 +209,9 @@ def combine(home: str, answers: Mapping[str, Answer], operation: str = "") -> Js
     """The service's status out of what each of its regions answers: a copy, None (no copy there yet) or Unreachable.
 
     operation: the id of the newest commit's operation, where it is known; a region is synced when its copy bears it.
-    Returns phase (also Unknown), message, regions {name: {phase, message, operation, synced, ready, wanted}},
-    connection, connectionString, endpoints, conditions and lastOperation (the home region's).
+    Returns phase (also Unknown), message, regions {name: {phase, message, operation, synced, ready, wanted,
+    failed}} (failed: why the newest operation has failed there, "" when it has not), connection, connectionString,
+    endpoints, conditions (the home region's) and lastOperation (of the region where it is the furthest behind).
     """
     regions = {name: _region_status(answer, operation) for name, answer in answers.items()}
     phases = [item["phase"] for item in regions.values()]
@@ -238,8 +232,22 @@ def combine(home: str, answers: Mapping[str, Answer], operation: str = "") -> Js
             for endpoint in answer.get("status", {}).get("endpoints", [])
         ],
         "conditions": status.get("conditions", []),
-        "lastOperation": status.get("lastOperation"),
+        "lastOperation": _last_operation(home, answers),
     }
+
+
+def _last_operation(home: str, answers: Mapping[str, Answer]) -> Json | None:
+    """The operation that the home region has, as of the region where it is the worst, which it names."""
+    found = {
+        region: answer.get("status", {}).get("lastOperation")
+        for region, answer in sorted(answers.items(), key=lambda item: item[0] != home)
+        if isinstance(answer, dict)
+    }
+    first: Json | None = found.get(home)
+    if not first:
+        return None
+    same = [{**item, "region": region} for region, item in found.items() if item and item.get("id") == first.get("id")]
+    return min(same, key=lambda item: ("Failed", "Running", "Succeeded").index(item.get("state", "Succeeded")))
 
 
 def runs(answers: Mapping[str, Answer], operation: str) -> bool:
@@ -263,6 +271,7 @@ def _region_status(answer: Answer, operation: str) -> Json:
             "synced": False,
             "ready": 0 if answer is None else None,
             "wanted": None,
+            "failed": "",
         }
     status: Json = answer.get("status", {})
     last: Json = status.get("lastOperation", {})
@@ -287,6 +296,9 @@ def _region_status(answer: Answer, operation: str) -> Json:
         "synced": synced,
         "ready": last.get("ready", 0),
         "wanted": last.get("wanted"),
+        "failed": f"{last.get('reason', 'Failed')}: {last.get('message', '')}"
+        if synced and observed and last.get("state") == "Failed"
+        else "",
     }
 
 

@@ -82,7 +82,7 @@ def _ask(cluster: Cluster | None, tenants: Mapping[str, set[str]]) -> dict[tuple
 def until_ready(
     services: Sequence[Wanted], clusters: Mapping[str, Cluster], timeout: float, progress: Callable[[str], None]
 ) -> list[Json]:
-    """Waits until every service is Active in all its regions, one has Failed, or `timeout` seconds are over.
+    """Waits until every service is Active in all its regions, one or its operation has failed, or time is over.
 
     Returns for each service tenant, name, phase, message, regions, connection and connection_string. Raises DbaasError
     when a cluster refuses us for a while: one that has just started refuses everybody.
@@ -102,7 +102,8 @@ def until_ready(
         states = [(item, combine(item.home, found[item.tenant, item.name], item.operation)) for item in services]
         _tell(states, told, progress)
         phases = {state["phase"] for _item, state in states}
-        if phases <= {"Active"} or "Failed" in phases or time.monotonic() >= end:
+        late = any(_failures(state) for _item, state in states)
+        if phases <= {"Active"} or "Failed" in phases or late or time.monotonic() >= end:
             return [_outcome(item, state) for item, state in states]
         time.sleep(_PAUSE)
 
@@ -150,6 +151,12 @@ def _step(region: Json) -> tuple[str, str]:
     return "provisioning", f"{phase.lower()}, {region['message']}"
 
 
+def _failures(state: Json) -> list[str]:
+    """Regions in which the operation has failed and the service is not Active, each with the reason."""
+    regions = state["regions"].items()
+    return [f"{name}: {data['failed']}" for name, data in regions if data["failed"] and data["phase"] != "Active"]
+
+
 def _outcome(item: Wanted, state: Json) -> Json:
     return {
         "tenant": item.tenant,
@@ -165,8 +172,11 @@ def _outcome(item: Wanted, state: Json) -> Json:
 
 def failed(result: Json, services: Sequence[Json]) -> Json:
     """The result of a wait that did not end well: all that was delivered, and that the databases go on being made."""
-    code = "wait-failed" if any(item["phase"] == "Failed" for item in services) else "wait-timeout"
+    failures = {f"{item['tenant']}/{item['name']}": "; ".join(_failures(item)) for item in services}
+    phases = {item["phase"] for item in services}
+    code = "wait-failed" if "Failed" in phases else "operation-failed" if any(failures.values()) else "wait-timeout"
     lines = [f"{item['tenant']}/{item['name']} is {item['phase']}: {item['message']}" for item in services]
+    lines += [f"{name}: the operation has failed: {why}" for name, why in failures.items() if why]
     cls, retry, action = CODES[code]
     error = {"code": code, "class": cls, "retry": retry, "action": action, "runbook": code, "fields": []}
     return {**result, "failed": True, "msg": "\n".join([*lines, f"{action} [{code}, {cls}]"]), "error": error}

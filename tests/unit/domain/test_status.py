@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, combine, observe
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, combine, observe, runs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Obj, Observation
@@ -417,6 +417,7 @@ def test_the_message_names_the_regions_that_are_not_active() -> None:
         "synced": False,
         "ready": None,
         "wanted": None,
+        "failed": "",
     }
     assert combine("lagos", {"lagos": answer("Active")})["message"] == ""
 
@@ -510,3 +511,57 @@ def test_a_region_that_waits_for_its_commit_says_what_keeps_it() -> None:
     assert (region["phase"], region["message"]) == ("Updating", f"the newest commit is not synced yet: {WORDS}")
     fine = combine("lagos", {"lagos": the_copy(synced(""))}, "newer")["regions"]["lagos"]
     assert fine["message"] == "the newest commit is not synced yet"
+
+
+# --- operations ------------------------------------------------------------------------------------------------------
+
+
+def test_a_late_operation_leaves_the_phase_as_it_is() -> None:
+    item = the_copy(active(), operation=LATER)
+    item["metadata"]["annotations"]["dbaas.example.com/deadline"] = "1s"
+    running = seen(item, cluster(2, operation=LATER, progressing=True), now=T1)
+    assert (running["phase"], running["lastOperation"]["state"]) == ("Updating", "Running")
+    late = seen({**item, "status": running}, cluster(2, operation=LATER, progressing=True), now=T3)
+    assert (late["phase"], late["lastOperation"]["state"], late["lastOperation"]["reason"]) == (
+        "Updating",
+        "Failed",
+        "DeadlineExceeded",
+    )
+    done = seen({**item, "status": late}, cluster(operation=LATER), now=T3)
+    assert (done["phase"], done["lastOperation"]["state"]) == ("Active", "Failed")
+    # a member that is lost afterwards is no change that goes on
+    assert seen({**item, "status": done}, cluster(2, operation=LATER), now=T3)["phase"] == "Degraded"
+
+
+def test_the_operation_of_the_service_is_that_of_the_region_where_it_is_worst() -> None:
+    def last(state: str, **more: str) -> Json:
+        return {"lastOperation": {"id": OPERATION, "state": state, **more}}
+
+    late = last("Failed", reason="DeadlineExceeded", message="1 of 3")
+    answers = {"johannesburg": answer("Provisioning", **late), "lagos": answer("Active", **last("Succeeded"))}
+    found = combine("lagos", answers)
+    assert found["lastOperation"] == {**late["lastOperation"], "region": "johannesburg"}
+    assert found["regions"]["johannesburg"]["failed"] == "DeadlineExceeded: 1 of 3"
+    assert found["regions"]["lagos"]["failed"] == ""
+    # where the newest commit has not come yet, what failed was another operation
+    assert combine("lagos", answers, LATER)["regions"]["johannesburg"]["failed"] == ""
+    other = {**answers, "johannesburg": answer("Active", **last("Running", id=LATER))}
+    assert combine("lagos", other)["lastOperation"]["region"] == "lagos"
+    assert combine("lagos", {"lagos": AWAY, "johannesburg": answers["johannesburg"]})["lastOperation"] is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({}, False),
+        ({"lagos": AWAY}, False),
+        ({"lagos": None}, True),
+        ({"lagos": answer("Active", lastOperation={"id": OPERATION, "state": "Succeeded"})}, False),
+        ({"lagos": answer("Updating", lastOperation={"id": OPERATION, "state": "Failed"})}, False),
+        ({"lagos": answer("Updating", lastOperation={"id": OPERATION, "state": "Running"})}, True),
+        ({"lagos": answer("Active", lastOperation={"id": LATER, "state": "Succeeded"})}, True),
+        ({"lagos": {"metadata": {}}}, True),
+    ],
+)
+def test_whether_an_operation_still_runs(answers: Json, expected: bool) -> None:
+    assert runs(answers, OPERATION) is expected

@@ -77,6 +77,24 @@ def test_failed_ends_the_wait_at_once() -> None:
     assert not result["error"]["retry"]
 
 
+def test_a_failed_operation_ends_the_wait_with_its_reason() -> None:
+    late = {"id": "op", "state": "Failed", "reason": "DeadlineExceeded", "message": "1 of 3", "ready": 1, "wanted": 3}
+    clusters = {
+        "lagos": FakeCluster(states(copy("orders", "Active", 3, regions=BOTH))),
+        "johannesburg": FakeCluster(
+            states(copy("orders", "Provisioning", 1), copy("orders", "Updating", 1, lastOperation=late))
+        ),
+    }
+    outcome, _lines = until_ready(orders(*BOTH), clusters)
+    assert len(clusters["lagos"].asked) == 2
+    result = wait.failed({"commit": "c"}, outcome)
+    assert (result["commit"], result["error"]["code"], result["error"]["retry"]) == ("c", "operation-failed", False)
+    assert "acme/orders: the operation has failed: johannesburg: DeadlineExceeded: 1 of 3\n" in result["msg"]
+    # one that came too late is there all the same
+    ready = copy("orders", "Active", 3, lastOperation=late)
+    assert until_ready(orders(), {"lagos": FakeCluster(states(ready))})[0][0]["phase"] == "Active"
+
+
 def test_time_out_says_how_far_it_came() -> None:
     clusters = {"lagos": FakeCluster(states(copy("orders", "Active", 3))), "johannesburg": FakeCluster([UNREACHABLE])}
     outcome, lines = until_ready(orders(*BOTH), clusters, timeout=0)
