@@ -139,6 +139,11 @@ operations:
         restart: {description: "none, rolling or outage: the worst of all consequences.", type: str, returned: always}
         seconds: {description: "Expected duration, an estimate without the time that moving data takes.", type: int, returned: always}
         cost_monthly_usd: {description: "before, after and delta.", type: dict, returned: always}
+        quota:
+          description: "Each limit of the tenant that the service counts for: scope, amount, limit, before, after."
+          type: list
+          elements: dict
+          returned: always
         irreversible: {description: What cannot be undone., type: list, elements: str, returned: always}
         consequences:
           description: "Each field that changes: field, restart, seconds, how, irreversible."

@@ -269,6 +269,7 @@ def test_modules_run_in_their_own_process_too(platform: Platform) -> None:
         ("service_claims", {"claims": []}),
         ("service_claim_wait", {"tenant": "acme", "names": ["apart"]}),
         ("service_claim_explanation_info", {"tenant": "acme", "names": ["apart"]}),
+        ("service_claim_rollback", {"tenant": "acme", "name": "apart", "to": platform.head()}),
         ("service_claim_info", {"tenant": "acme", "names": ["apart"]}),
     ):
         apart = platform.module(name, arguments, "-B", "60", "-P", "1")

@@ -7,7 +7,7 @@ What only an engine knows comes from `Engine.consequences`; what surrounds every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ class Effects:
     """The plan of one operation, in words and figures.
 
     restart: the worst of all consequences; seconds: expected duration; cost: USD a month, None where there is none (no
-    service yet) or where the catalog no longer knows it; irreversible: what cannot be undone, each with its field.
+    service yet) or where the catalog no longer knows it; irreversible: what cannot be undone, each with its field;
+    quota: each limit of the tenant that the service counts for: scope, amount, limit, before, after.
     """
 
     restart: str = "none"
@@ -49,6 +50,7 @@ class Effects:
     cost_after: int | None = None
     irreversible: tuple[str, ...] = ()
     consequences: tuple[Consequence, ...] = ()
+    quota: tuple[Json, ...] = ()
 
     def data(self) -> Json:
         """As results carry it."""
@@ -57,6 +59,7 @@ class Effects:
             "restart": self.restart,
             "seconds": self.seconds,
             "cost_monthly_usd": {"before": before, "after": after, "delta": (after or 0) - (before or 0)},
+            "quota": list(self.quota),
             "irreversible": list(self.irreversible),
             "consequences": [dict(vars(item)) for item in self.consequences],
             "text": self.text(),
@@ -71,6 +74,7 @@ class Effects:
         return [
             f"restart: {self.restart}; about {_minutes(self.seconds)}",
             f"cost: {before} -> ${self.cost_after} a month ({'+' if delta >= 0 else '-'}${abs(delta)})",
+            *(f"quota {q['scope']}: {q['amount']} {q['before']} -> {q['after']} of {q['limit']}" for q in self.quota),
             *(f"{item.field}: {item.restart}, {item.how}" for item in self.consequences),
             *(f"cannot be undone: {item}" for item in self.irreversible),
         ]
@@ -86,9 +90,11 @@ def creation(after: Json, catalog: Catalog) -> Effects:
     return Effects("none", seconds, None, price(after, catalog))
 
 
-def of_change(before: Json, after: Json, changed: Iterable[str], catalog: Catalog) -> Effects:
-    """The effects of a change between two admitted specs; changed names the fields that differ."""
-    found = consequences(before, after, changed)
+def of_change(
+    before: Json, after: Json, changed: Iterable[str], catalog: Catalog, more: Iterable[Consequence] = ()
+) -> Effects:
+    """The effects of a change between two admitted specs; changed names the fields that differ, more what else does."""
+    found = [*consequences(before, after, changed), *more]
     restarts = [item.seconds for item in found if item.restart != "none"]
     # what restarts nodes does so once for all fields; what else there is comes one after the other
     seconds = max(restarts, default=0) + sum(item.seconds for item in found if item.restart == "none")
@@ -108,6 +114,24 @@ def consequences(before: Json, after: Json, changed: Iterable[str]) -> list[Cons
     told = {item.field for item in known}
     rest = [field for field in changed if not any(_within(field, each) for each in told)]
     return [*known, *(_around(field, before, after) for field in rest)]
+
+
+def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, renderer: str) -> Iterator[Consequence]:
+    """What changes although nobody asked for it: the same spec, as it stands and as it is rendered today.
+
+    Another catalog or renderer makes other objects of it, and a change of something else takes them along.
+    """
+    kinds = {kind.kind for engine in ENGINES.values() for kind in engine.kinds} | {"ConfigMap"}
+    before = {(item["kind"], item["metadata"]["name"]): _content(item) for item in standing}
+    after = {(item["kind"], item["metadata"]["name"]): _content(item) for item in rendered}
+    for (kind, name), content in after.items():
+        if before.get((kind, name)) != content:
+            how = f"catalog {catalog.revision} and renderer {renderer} make another one of it, see the diff"
+            yield Consequence(f"{kind} {name}", "rolling" if kind in kinds else "none", 0, how)
+
+
+def _content(item: Json) -> Json:
+    return {name: value for name, value in item.items() if name != "metadata"}
 
 
 def price(spec: Json, catalog: Catalog) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
@@ -17,13 +17,14 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
     NOTHING,
     Effects,
+    anew,
     creation,
     of_change,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, render
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, Consequence
 
 Json = dict[str, Any]
 
@@ -185,12 +186,20 @@ def _beyond_quotas(
     quotas = quota.of(tenants)
     wanted: dict[str, list[quota.Wanted]] = {}
     held = held_specs(files, quotas, yaml)
-    for claim, operation in zip(plan.claims, plan.operations, strict=True):
+    places: dict[tuple[str, str], int] = {}
+    for place, (claim, operation) in enumerate(zip(plan.claims, plan.operations, strict=True)):
         # what is not rendered again takes what it takes
         if claim.tenant in quotas and operation.action != "unchanged":
             before = held[claim.tenant].get(claim.name)
             item = quota.Wanted(claim.name, claim.spec, before, labels[claim.tenant, claim.name])
             wanted.setdefault(claim.tenant, []).append(item)
+            places[claim.tenant, claim.name] = place
+    for tenant_id, items in wanted.items():
+        for name, limits in quota.before_after(quotas[tenant_id], held[tenant_id].values(), items).items():
+            place = places[tenant_id, name]
+            operation = plan.operations[place]
+            effects = replace(operation.effects, quota=tuple(limits))
+            plan.operations[place] = replace(operation, effects=effects)
     return [
         error
         for tenant_id, items in wanted.items()
@@ -220,7 +229,8 @@ def _plan_one(
     going = [pop for pop, content in derived.items() if deleting(content)]
     if why := _taken(tenant_id, name, files, derived, going, platform, yaml):
         return [FieldError("metadata.name", name, why, source=label)]
-    before = _running(derived, tenant_id, name, yaml)
+    copy = _running(derived, tenant_id, name, yaml)
+    before = copy["spec"] if copy else None
     # a file that stands as we would write it is not read: a run that changes nothing would spend its time on that
     now = {} if before and not item.merge else _first(stands, path, yaml)
     if item.merge:
@@ -259,8 +269,23 @@ def _plan_one(
     for region, objects in manifests.items():
         plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
         plan.manifests.setdefault(region, []).extend(objects)
-    changed = tuple(_differences(before, claim.spec, "spec")) if before else ()
-    effects = of_change(before, claim.spec, changed, catalog) if before else creation(claim.spec, catalog)
+    changed: tuple[str, ...] = ()
+    effects = creation(claim.spec, catalog)
+    if copy and before:
+        labels = {claims.PROJECT: _metadata(copy, "labels").get(claims.PROJECT, claim.project)}
+        changed = (
+            *_differences(before, claim.spec, "spec"),
+            *_differences(labels, {claims.PROJECT: claim.project}, "metadata.labels"),
+        )
+        more: list[Consequence] = []
+        stood = tuple(
+            _metadata(copy, "annotations").get(f"{GROUP}/{each}") for each in ("catalog-revision", "renderer")
+        )
+        home = claim.spec["region"]
+        if stood != (catalog.revision, request.renderer) and home in derived:
+            again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
+            more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
+        effects = of_change(before, claim.spec, changed, catalog, more)
     plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions), effects))
     return []
 
@@ -317,6 +342,11 @@ def derived_file(path: str, text: str) -> bytes:
     return f"# Derived from {path}: edit that file instead.\n{text}".encode()
 
 
+def _metadata(copy: Json, part: str) -> Json:
+    found = (copy.get("metadata") or {}).get(part)
+    return found if isinstance(found, dict) else {}
+
+
 def _same(stands: Json, given: Json) -> bool:
     return {part: stands.get(part) for part in given} == given
 
@@ -339,13 +369,15 @@ def _spec(document: Json) -> Json:
 
 
 def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml) -> Json | None:
-    """The whole spec that was rendered last: the copy stands first in each derived file.
+    """The copy that was rendered last, its spec whole: it stands first in each derived file.
 
     Raises DbaasError document-invalid when it does not, since nobody could tell then what must not change.
     """
     for pop, content in derived.items():
         path = paths.service(tenant_id, pop, name)
-        return _whole(copy_in(content, path, yaml), path)
+        copy = copy_in(content, path, yaml)
+        _whole(copy, path)
+        return copy
     return None
 
 

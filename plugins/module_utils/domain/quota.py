@@ -97,6 +97,26 @@ def used(quotas: Json, specs: Iterable[Json]) -> dict[Limit, tuple[int, int]]:
     return {limit: (most, total[limit]) for limit, most in allowed.items()}
 
 
+def before_after(quotas: Json, held: Iterable[Json], wanted: Iterable[Wanted]) -> dict[str, list[Json]]:
+    """By service, each limit that it counts for: scope, amount, limit, before and after (by this claim alone)."""
+    total = used(quotas, held)
+    found: dict[str, list[Json]] = {}
+    for item in wanted:
+        takes, took = dict(_takes(item.spec)), dict(_takes(item.before)) if item.before else {}
+        found[item.name] = [
+            {
+                "scope": _where(limit[0]),
+                "amount": limit[1],
+                "limit": _SHOW[limit[1]](most),
+                "before": _SHOW[limit[1]](has),
+                "after": _SHOW[limit[1]](has + takes.get(limit, 0) - took.get(limit, 0)),
+            }
+            for limit, (most, has) in total.items()
+            if limit in takes or limit in took
+        ]
+    return found
+
+
 def errors(tenant: str, quotas: Json, held: Iterable[Json], wanted: Sequence[Wanted]) -> list[FieldError]:
     """Which of these claims no longer fit into the tenant's quotas, in the order given.
 

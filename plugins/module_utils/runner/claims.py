@@ -14,11 +14,13 @@ from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Cha
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import RESTARTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ClaimsPlan,
     Document,
+    Operation,
     claims_message,
     held_paths,
     plan_claims,
@@ -188,6 +190,8 @@ def send(run: Run, change: Callable[[GitRepository, Snapshot], Change[Planned]])
     result["commit"] = delivered.commit or None
     if run.diff:
         result["diff"] = {"prepared": delivered.diff}
+    if run.check:
+        _tell(run, plan.operations)
     if delivered.commit:
         for item in plan.operations:
             if item.action != "unchanged":
@@ -207,6 +211,21 @@ def send(run: Run, change: Callable[[GitRepository, Snapshot], Change[Planned]])
         if failed := [item for item in result["wait"] if item["phase"] != "Active"]:
             return wait.failed(result, failed)
     return result
+
+
+def _tell(run: Run, operations: Sequence[Operation]) -> None:
+    """What would be done, and what that means; of many services in sums."""
+    changing = [item for item in operations if item.action != "unchanged"]
+    for item in changing if len(changing) <= wait.EACH else ():
+        run.progress(f"{item.tenant}/{item.name}: {item.action} {', '.join(item.changed)}".rstrip())
+        for line in item.effects.text():
+            run.progress(f"  {line}")
+    if len(changing) > wait.EACH:
+        restarts = [item.effects.restart for item in changing]
+        words = ", ".join(f"{restarts.count(each)} {each}" for each in RESTARTS if each in restarts)
+        cost = sum(item.effects.cost_after or 0 for item in changing)
+        delta = cost - sum(item.effects.cost_before or 0 for item in changing)
+        run.progress(f"{len(changing)} services: restart: {words}; cost: ${cost} a month ({delta:+} USD)")
 
 
 def change(run: Run, snapshot: base.Tree, given: Sequence[Document]) -> Change[Planned]:

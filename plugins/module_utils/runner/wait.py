@@ -23,7 +23,7 @@ _PAUSE = 0.5
 #: seconds for which a refusal is taken for that of a cluster that starts
 _REFUSED = 10.0
 #: more services than this are told of in sums
-_EACH = 12
+EACH = 12
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def until_ready(
 def _tell(
     states: Sequence[tuple[Wanted, Json]], told: dict[tuple[str, ...], str], progress: Callable[[str], None]
 ) -> None:
-    if len(states) > _EACH:
+    if len(states) > EACH:
         for region in sorted({region for item, _state in states for region in item.regions}):
             steps = [_step(state["regions"][region])[0] for item, state in states if region in item.regions]
             text = ", ".join(
