@@ -67,7 +67,12 @@ services:
     connection_string: {description: Address for clients., type: str, returned: always}
     endpoints: {description: The endpoints of all regions., type: list, elements: dict, returned: always}
     conditions: {description: Conditions of the home region., type: list, elements: dict, returned: always}
-    last_operation: {description: The last operation in the home region., type: dict, returned: always}
+    last_operation:
+      description:
+        - "The last operation, as of the C(region) where it is the furthest behind: id, action, requester, state, reason, ready, wanted,
+          startedAt, deadline, finishedAt, and its steps (committed, synced, provisioning, ready) each with its time."
+      type: dict
+      returned: always
     spec: {description: "The whole spec, defaults filled in.", type: dict, returned: always}
 error:
   description: The failure for machines.

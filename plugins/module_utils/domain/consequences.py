@@ -121,13 +121,14 @@ def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, r
 
     Another catalog or renderer makes other objects of it, and a change of something else takes them along.
     """
-    kinds = {kind.kind for engine in ENGINES.values() for kind in engine.kinds} | {"ConfigMap"}
+    # the database itself comes first, and a ConfigMap holds its settings
+    restarting = {engine.kinds[0].kind for engine in ENGINES.values()} | {"ConfigMap"}
     before = {(item["kind"], item["metadata"]["name"]): _content(item) for item in standing}
     after = {(item["kind"], item["metadata"]["name"]): _content(item) for item in rendered}
     for (kind, name), content in after.items():
         if before.get((kind, name)) != content:
             how = f"catalog {catalog.revision} and renderer {renderer} make another one of it, see the diff"
-            yield Consequence(f"{kind} {name}", "rolling" if kind in kinds else "none", 0, how)
+            yield Consequence(f"{kind} {name}", "rolling" if kind in restarting else "none", 0, how)
 
 
 def _content(item: Json) -> Json:

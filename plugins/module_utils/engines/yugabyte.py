@@ -144,6 +144,9 @@ return {status = "Progressing", message = message}
             nodes = old["resources"]["tserver"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"
             yield Consequence("spec.storage.size", "none", 60 * nodes, how, never)
+        was, wanted = (each["networking"]["tls"].get("certificate") for each in (old, new))
+        if was != wanted:
+            yield Consequence("spec.networking.tls.certificate", "none", 0, "not used, see the warning")
 
     def render(self, share: Share) -> list[Obj]:
         objects = [share.make(UNIVERSE, share.name, spec=self._universe(share)), *_services(share)]
