@@ -66,12 +66,13 @@ EXAMPLES = r"""
     tenant: acme
     name: orders
     wait: true
+  register: undone
 
-- name: See what going back to an operation would change
+- name: See what going to what that operation had made would change
   dbaas.platform.service_claim_rollback:
     tenant: acme
     name: orders
-    to: 5f0c5a0e-8f0e-5a53-9d0f-3d7d6f0f7b0a
+    to: "{{ undone.rollback.undoes }}"
   check_mode: true
   diff: true
   register: plan

@@ -102,6 +102,8 @@ def test_a_task_delivers_and_the_same_again_changes_nothing(world: World, shown:
     head = world.head()
     checked = run("service_claim", arguments, check=True, diff=True)
     assert (checked["changed"], checked["commit"], world.head()) == (True, None, head)
+    assert shown[0] == "acme/orders: create"
+    shown.clear()
     first = run("service_claim", arguments, {"inventory_hostname": "lagos"})
     assert (first["changed"], first["commit"]) == (True, world.head())
     assert shown == [f"lagos: acme/orders: committed {world.head()[:12]} (create)"]
