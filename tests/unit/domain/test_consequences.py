@@ -85,7 +85,7 @@ def said(operation: Operation) -> dict[str, tuple[str, int]]:
         ),
         ({"networking": {"allowedCIDRs": ["10.0.0.0/8"]}}, "none", 0, {"spec.networking.allowedCIDRs": ("none", 0)}),
         ({"backup": {"schedule": "0 3 * * *"}}, "none", 0, {"spec.backup.schedule": ("none", 0)}),
-        ({"backup": {"destination": "s3://bucket"}}, "none", 0, {"spec.backup.destination": ("none", 0)}),
+        ({"backup": {"destination": "s3://dbaas-lagos-123"}}, "none", 0, {"spec.backup.destination": ("none", 0)}),
         (
             {"observability": {"metrics": {"enabled": False}}},
             "none",
@@ -274,7 +274,7 @@ def specs(engine: str) -> st.SearchStrategy[Json]:
                     "enabled": [True, False],
                     "schedule": ["0 2 * * *", "0 */6 * * *"],
                     "retention": ["14d", "7d"],
-                    "destination": ["s3://bucket"],
+                    "destination": ["s3://dbaas-lagos-123"],
                 }
             ),
             "networking": st.fixed_dictionaries(
