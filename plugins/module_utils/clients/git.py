@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
@@ -82,7 +83,7 @@ _RACED = re.compile(
 )
 _UNKNOWN = re.compile(r"not our ref ([0-9a-f]{40,64})")
 # Derived files are alike, so they are packed as what differs: git would work out the same base again and again.
-_ROOMY = ("-c", "core.deltaBaseCacheLimit=512m")
+_ROOMY = ("-c", "core.deltaBaseCacheLimit=256m")
 _NO_NEGOTIATION = ("-c", "fetch.negotiationAlgorithm=noop")
 _SSH_SAYS = re.compile(
     r"ssh: |(?=Load key |Host key for |No \S+ host key is known|SHA256:|Permission denied|\S+: Permission denied"
@@ -95,8 +96,6 @@ _GIT_SAYS = re.compile(r"fatal: |error: ")
 _KEY, _HOSTS = "ssh-key", "ssh-known-hosts"
 # Each fetch leaves a pack. A repository that lives as long as the observer does starts anew before they slow it down.
 _FETCHES = 256
-#: objects that one call of git hands over
-_PORTION = 2000
 # How many commits of history come at first, and then; the last is what git takes for all.
 _DEPTHS = (50, 500, 0x7FFFFFFF)
 _PREFIX = "dbaas-git-"
@@ -420,12 +419,8 @@ class GitRepository:
                 raise self._unreachable(failure) from None
             self._blobs.update(missing)
         ordered = sorted(oids)
-        contents: dict[str, bytes] = {}
-        # in portions: all files of a large repository together may be larger than the memory
-        for portion in (ordered[start : start + _PORTION] for start in range(0, len(ordered), _PORTION)):
-            found = zip(portion, self._objects(portion), strict=True)
-            contents |= {oid: content[:most] for oid, content in found if content is not None}
-        return contents
+        found = zip(ordered, self._objects(ordered), strict=True)
+        return {oid: content[:most] for oid, content in found if content is not None}
 
     def _init(self) -> None:
         self._blobs.clear()
@@ -457,24 +452,29 @@ class GitRepository:
             return False
 
     def _objects(self, specs: Sequence[str]) -> Iterator[bytes | None]:
-        """Content of each object named, None for those that do not exist."""
-        output = self._git(
-            *_ROOMY,
-            "cat-file",
-            "--batch",
-            stdin="".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape"),
-        )
-        position = 0
-        for _spec in specs:
-            end = output.index(b"\n", position)
-            header = output[position:end]
-            position = end + 1
-            if header.endswith(b" missing"):
-                yield None
-            else:
-                size = int(header.rsplit(b" ", 1)[1])
-                yield output[position : position + size]
-                position += size + 1
+        """Content of each object named, None for those that do not exist.
+
+        One by one as they come from one git: all files of a large repository may be larger than the memory, and each
+        git anew would have to work out again what they differ from.
+        """
+        command = ["git", *_ROOMY, "cat-file", "--batch", "--buffer"]
+        with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as said:
+            names.write("".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape"))
+            names.seek(0)
+            with subprocess.Popen(
+                command, stdin=names, stdout=subprocess.PIPE, stderr=said, cwd=self._folder, env=self._local
+            ) as process:
+                output = cast("BinaryIO", process.stdout)
+                for _spec in specs:
+                    header = output.readline()
+                    if header.endswith(b" missing\n"):
+                        yield None
+                    elif header:
+                        yield output.read(int(header.rsplit(b" ", 1)[1]))
+                        output.read(1)
+                    else:
+                        said.seek(0)
+                        raise _GitFailed(command[1:], "", said.read().decode(errors="replace"))
 
     def _unreachable(self, failure: _GitFailed) -> DbaasError:
         code, reason = "git-unreachable", failure.reason

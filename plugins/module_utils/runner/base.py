@@ -139,14 +139,17 @@ def stated(run: Run) -> tuple[Catalog, Platform]:
     return catalog_of(data["catalog"]), platforms.parse(documents.load_all(data["platform"], "platform.yml")[0])
 
 
-def kept(snapshot: Tree) -> tuple[Catalog, Platform]:
-    """Catalog and platform as the repository has them. Raises DbaasError platform-missing when it was never set up."""
+def kept(snapshot: Tree, also: Iterable[str] = ()) -> tuple[Catalog, Platform]:
+    """Catalog and platform as the repository has them. Raises DbaasError platform-missing when it was never set up.
+
+    `also`: files that will be read next, so that they come in the same fetch: a writer's time is what others race with.
+    """
     if paths.PLATFORM not in snapshot.blobs:
         raise DbaasError("platform-missing", "The repository has no platform.yml.")
     names = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
-    files = snapshot.read([paths.PLATFORM, *names])
-    platform = platforms.parse(next(iter(documents.load_all(files.pop(paths.PLATFORM), paths.PLATFORM)), None))
-    return catalog_of(files), platform
+    files = snapshot.read([paths.PLATFORM, *names, *also])
+    platform = platforms.parse(next(iter(documents.load_all(files[paths.PLATFORM], paths.PLATFORM)), None))
+    return catalog_of({name: files[name] for name in names}), platform
 
 
 def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:

@@ -230,9 +230,9 @@ def _tell(run: Run, operations: Sequence[Operation]) -> None:
 
 def change(run: Run, snapshot: base.Tree, given: Sequence[Document]) -> Change[Planned]:
     """What these claims change in the repository; the plan, the platform and the files that were read come with it."""
-    catalog, platform = base.kept(snapshot)
-    request = base.request(run, snapshot.commit)
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
+    catalog, platform = base.kept(snapshot, map(paths.tenant, ids))
+    request = base.request(run, snapshot.commit)
     tenants = base.tenants_of(snapshot, ids)
     held = held_paths(snapshot.blobs, limited) if (limited := quota.of(tenants)) else []
     files = snapshot.read([*wanted_paths(given, platform), *held])
