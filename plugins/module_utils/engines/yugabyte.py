@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     GROUP,
@@ -159,7 +159,7 @@ return {status = "Progressing", message = message}
         tservers, storage = spec["resources"]["tserver"], spec["storage"]
         return {
             # without universeName: the operator makes one that no other tenant's has
-            "ybSoftwareVersion": share.engine["versions"][spec["version"]]["build"],
+            "ybSoftwareVersion": _build(share.engine, spec["version"]),
             "numNodes": tservers["replicas"],
             "replicationFactor": spec["replication"]["factor"],
             "zoneFilter": list(shared.zones(share.zones[share.region], tservers["replicas"], spec)),
@@ -328,6 +328,15 @@ def _source(universe: str, storage: str) -> Obj:
     return {"universe": universe, "storageConfig": storage, "keyspace": DATABASE, "backupType": "PGSQL_TABLE_TYPE"}
 
 
+def _build(engine: Obj, version: str) -> str:
+    found = engine["versions"].get(version, {}).get("build")
+    if not found:
+        words = "what the operator calls this version: one that runs is set expired, not taken away"
+        path = f"engines.{Yugabyte.name}.versions.{version}.build"
+        raise InvalidFields("catalog-invalid", [FieldError(path, None, words)])
+    return str(found)
+
+
 def _credentials(name: str) -> str:
     return f"{name}-credentials"
 
@@ -358,7 +367,7 @@ def _services(share: Share) -> list[Obj]:
     ]
 
 
-_BUILD = r"^[0-9]+([.][0-9]+){3}-b[0-9]+$"
+_FULL_BUILD = r"^[0-9]+([.][0-9]+){3}-b[0-9]+$"
 
 
 def _grows(field: str) -> Rule:
@@ -369,7 +378,7 @@ def _grows(field: str) -> Rule:
 #: what the definition does not say; its own rules hold most fields still
 _GUARDS: tuple[Rule, ...] = (
     Rule(
-        f"object.spec.?ybSoftwareVersion.orValue('').matches('{_BUILD}')",
+        f"object.spec.?ybSoftwareVersion.orValue('').matches('{_FULL_BUILD}')",
         "spec.ybSoftwareVersion is a full build such as 2.20.1.3-b3",
     ),
     Rule(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Backup, Consequence, Rule
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.yugabyte import (
@@ -130,6 +130,17 @@ def test_every_version_has_a_full_build() -> None:
         assert build == data["build"]
         assert build.startswith(f"{version}.")
         assert "-b" in build
+
+
+@pytest.mark.parametrize("gone", ["engines/yugabyte/versions/2.18.0", "engines/yugabyte/versions/2.18.0/build"])
+def test_a_version_that_runs_must_stay_in_the_catalog(gone: str) -> None:
+    spec = {**PLAIN, "version": "2.18.0"}
+    changes: Json = {gone: None}
+    offered = shipped.changed_catalog(changes)
+    claim = admitted(spec, offered=offered, before=admitted(spec).spec)
+    with pytest.raises(InvalidFields, match=r"engines\.yugabyte\.versions\.2\.18\.0\.build") as caught:
+        render(claim, offered, shipped.platform(), shipped.STAMP)
+    assert caught.value.code == "catalog-invalid"
 
 
 def test_one_zone_where_multi_az_is_off() -> None:
