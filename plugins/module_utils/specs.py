@@ -121,6 +121,11 @@ def service_claim_rollback() -> Spec:
     }
 
 
+def service_claim_bundle() -> Spec:
+    """Of module service_claim_bundle."""
+    return {"argument_spec": {**service_claim_info()["argument_spec"], "path": {"type": "path", "required": True}}}
+
+
 def service_claim_wait() -> Spec:
     """Of module service_claim_wait."""
     spec = service_claim_info()["argument_spec"]

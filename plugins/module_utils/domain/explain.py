@@ -15,25 +15,24 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import ACTION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation, combine
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Observation
 
 Json = dict[str, Any]
 
-_SILENT = ("kube-missing", "kube-auth", "kube-refused", "kube-unreachable")
+
+def _as_errors(*codes: str) -> dict[str, tuple[str, str]]:
+    return {code: (CODES[code][0], CODES[code][2]) for code in codes}
+
+
 #: code -> (class, what to do), in the order of cause. The code is also the anchor in docs/runbook.md.
 CAUSES: dict[str, tuple[str, str]] = {
-    "being-deleted": (
-        "user",
-        "Nothing is wrong: somebody deprovisions the service; ask the requester.",
-    ),
-    "not-rendered": ("user", "Run playbook reconcile_claims: it renders what was merged or edited."),
+    "being-deleted": ("user", "Nothing is wrong: somebody deprovisions the service; ask the requester."),
+    **_as_errors("orphan", "not-rendered"),
     "foundation-missing": ("user", "Run playbook onboard_tenant with all regions of the tenant; then wait."),
-    **{
-        code: (CODES[code][0], CODES[code][2])
-        for code in ("kube-missing", "kube-auth", "kube-refused", "kube-unreachable")
-    },
+    **_as_errors("document-invalid", "kube-missing", "kube-auth", "kube-refused", "kube-unreachable"),
     "sync-failed": ("dependency", "Mend what Argo CD names; the observer starts the sync again by itself."),
     "secrets-missing": ("dependency", "Put the platform key into that point of presence, or the Secret that is named."),
     "operator-failed": ("dependency", "Read the operator's words and its log; the database goes on when it does."),
@@ -60,8 +59,13 @@ _EVENTS = 5
 
 @dataclass(frozen=True)
 class Committed:
-    """What the repository holds of a service in one region; rendered: out of the claim as it stands now."""
+    """What the repository holds of a service in one region.
 
+    claim: the file that declares it, "" when none does; rendered: out of the claim as it stands now; problem: why the
+    derived file cannot be read, "" when it can.
+    """
+
+    claim: str
     foundation: bool
     derived: bool = False
     rendered: bool = False
@@ -69,6 +73,7 @@ class Committed:
     action: str = ""
     requester: str = ""
     deadline: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,8 @@ def findings(tenant: str, name: str, item: Evidence, now: str) -> Iterator[Findi
     if item.git:
         yield from _in_git(tenant, name, item, item.git)
     if item.failure:
-        yield Finding(item.failure[0], item.region, item.failure[1])
+        # the client's messages begin with the context, which bears the region's name as a rule
+        yield Finding(item.failure[0], item.region, item.failure[1].removeprefix(f"{item.region}: "))
         return
     copy, trouble = item.copy, _trouble(item)
     if copy is None or (item.git and item.git.operation and annotation(copy, "operation") != item.git.operation):
@@ -180,8 +186,12 @@ def _in_git(tenant: str, name: str, item: Evidence, git: Committed) -> Iterator[
     path = paths.service(tenant, item.region, name)
     if not git.derived:
         yield Finding("not-rendered", item.region, f"the claim is in Git, but nothing was rendered of it: no {path}")
-    elif git.action == "delete":
+    elif git.problem:
+        yield Finding("document-invalid", item.region, git.problem)
+    elif git.action == ACTION:
         yield Finding("being-deleted", item.region, f"{git.requester or 'somebody'} deprovisions the service")
+    elif not git.claim:
+        yield Finding("orphan", item.region, f"{path} is there, and no claim: somebody removed it by hand")
     elif not git.rendered:
         yield Finding("not-rendered", item.region, f"{path} was rendered of another content of the claim's file")
 
@@ -210,8 +220,9 @@ def _waiting_for_sync(tenant: str, item: Evidence) -> str:
 def _in_cluster(copy: Json, item: Evidence, trouble: str, now: str) -> Iterator[Finding]:
     region, status, spec = item.region, copy.get("status", {}), copy["spec"]
     operation, last = annotation(copy, "operation"), status.get("lastOperation", {})
-    if copy["metadata"].get("deletionTimestamp"):
-        yield Finding("being-deleted", region, "the claim's copy is being deleted")
+    if copy["metadata"].get("deletionTimestamp") or status.get("phase") == "Deleting":
+        if not item.git or item.git.action != ACTION:
+            yield Finding("being-deleted", region, "the claim's copy is being deleted")
         return
     fresh = status.get("observedGeneration", 0) >= copy["metadata"].get("generation", 1)
     observed = fresh and last.get("id", "") == operation
@@ -301,6 +312,8 @@ def _facts(tenant: str, name: str, item: Evidence, state: Json, now: str) -> Ite
         yield f"Git: no {paths.service(tenant, item.region, name)}"
     else:
         what = f"{git.action or 'operation'} {git.operation or 'without an id'}"
+        if git.claim and git.claim != paths.claim(tenant, name):
+            yield f"Git: kept for its data alone: {git.claim}"
         yield f"Git: committed, {what} by {git.requester or 'somebody'}, deadline {git.deadline or 'none'}"
     if item.failure:
         yield f"Kubernetes: {item.failure[1]} [{item.failure[0]}]"

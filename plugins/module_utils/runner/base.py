@@ -111,6 +111,11 @@ def author(run: Run) -> str:
 
 def repository(run: Run) -> GitRepository:
     """The GitOps repository that the options name. Raises DbaasError option-invalid when they name none."""
+    return GitRepository(remote(run))
+
+
+def remote(run: Run) -> Remote:
+    """Where that repository is, and with which credentials."""
     if not run.text("repository"):
         raise DbaasError(
             "option-invalid",
@@ -119,17 +124,15 @@ def repository(run: Run) -> GitRepository:
     token = run.text("token")
     if not token and run.text("token_file"):
         token = _read(run.text("token_file")).strip()
-    return GitRepository(
-        Remote(
-            url=run.text("repository"),
-            branch=run.text("branch") or "main",
-            token=token or None,
-            username=run.text("username") or "dbaas",
-            ca_cert=run.text("ca_cert") or None,
-            proxy=run.text("proxy") or None,
-            ssh_key_file=run.text("ssh_key_file") or None,
-            ssh_known_hosts=run.text("ssh_known_hosts") or None,
-        )
+    return Remote(
+        url=run.text("repository"),
+        branch=run.text("branch") or "main",
+        token=token or None,
+        username=run.text("username") or "dbaas",
+        ca_cert=run.text("ca_cert") or None,
+        proxy=run.text("proxy") or None,
+        ssh_key_file=run.text("ssh_key_file") or None,
+        ssh_known_hosts=run.text("ssh_known_hosts") or None,
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,8 +34,6 @@ Json = dict[str, Any]
 
 
 _UNREAD: Json = {}
-#: without Git the copies still tell what the regions have
-_SILENT = ("git-unreachable", "git-auth", "git-broken")
 
 
 @dataclass
@@ -53,17 +51,22 @@ class Region:
 
 def run(run: Run) -> Json:
     """The runner of module service_claim_explanation_info."""
-    found = gather(run)
+    services = explanations(run, gather(run))
+    for service in services:
+        for line in service["lines"]:
+            run.progress(line)
+    return {"changed": False, "services": services}
+
+
+def explanations(run: Run, found: Gathered) -> list[Json]:
+    """The explanation of each service, with the runbook's section and the text for people."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     services = []
     for item in found.services:
         service = explain.explain(item.tenant, item.name, item.home, found.evidence(item), now)
         service["runbook"] = runbook(run, service["code"])
-        service["lines"] = explain.lines(service)
-        for line in service["lines"]:
-            run.progress(line)
-        services.append(service)
-    return {"changed": False, "services": services}
+        services.append({**service, "lines": explain.lines(service)})
+    return services
 
 
 def runbook(run: Run, code: str) -> Json:
@@ -75,17 +78,23 @@ def runbook(run: Run, code: str) -> Json:
 
 @dataclass
 class Gathered:
-    """All that was read: services, what Git holds of each in each region, and what the regions answer."""
+    """All that was read: services, what Git holds of each in each region, and what the regions answer.
+
+    files are those of the repository that speak of the services, at `commit`.
+    """
 
     services: list[Wanted]
     regions: dict[str, Region]
     committed: dict[tuple[str, str], Committed] | None = None
+    commit: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def evidence(self, item: Wanted) -> list[Evidence]:
         """The evidence of one service, home region first."""
-        return [self._of(item, region) for region in item.regions]
+        return [self.of(item, region) for region in item.regions]
 
-    def _of(self, item: Wanted, region: str) -> Evidence:
+    def of(self, item: Wanted, region: str) -> Evidence:
+        """The evidence of one service in one of its regions."""
         git = None if self.committed is None else self.committed[item.name, region]
         answer = self.regions[region]
         if answer.failure:
@@ -125,10 +134,12 @@ def gather(run: Run) -> Gathered:
             with base.repository(run) as repository:
                 snapshot = repository.fetch()
                 platform = base.kept(snapshot)[1]
-                services = info.from_git(snapshot, platform, tenant, names)
-                found = Gathered(services, {}, _committed(snapshot, services))
+                services = info.from_git(snapshot, platform, tenant, names, there=_declared(snapshot, tenant))
+                files = _files(snapshot, services)
+                found = Gathered(services, {}, _committed(snapshot, services, files), snapshot.commit, files)
         except DbaasError as error:
-            if error.code not in _SILENT:
+            # without Git the copies still tell what the regions have
+            if not error.code.startswith("git-"):
                 raise
             silence = error.message
     if found is None or platform is None:
@@ -145,27 +156,56 @@ def gather(run: Run) -> Gathered:
     return found
 
 
-def _committed(snapshot: Snapshot, services: Sequence[Wanted]) -> dict[tuple[str, str], Committed]:
+def _declared(snapshot: Snapshot, tenant: str) -> dict[str, str]:
+    """Service -> the file that says what it is: its claim, the claim that is kept, or what was once rendered of one."""
+    found: dict[str, dict[str, str]] = {"service": {}, "retained": {}, "claim": {}}
+    for path in snapshot.blobs:
+        place = paths.place(path)
+        if place.tenant == tenant and place.kind in found:
+            found[place.kind].setdefault(place.name, path)
+    return {**found["service"], **found["retained"], **found["claim"]}
+
+
+def _files(snapshot: Snapshot, services: Sequence[Wanted]) -> dict[str, bytes]:
+    """The files that speak of these services, those that exist."""
+    wanted = [paths.PLATFORM]
+    for item in services:
+        wanted += [paths.tenant(item.tenant), paths.claim(item.tenant, item.name)]
+        wanted.append(paths.retained(item.tenant, item.name))
+        for region in item.regions:
+            founded = [paths.foundation(item.tenant, region, name) for name in ("application.yaml", "values.yaml")]
+            wanted += [*founded, paths.service(item.tenant, region, item.name)]
+    return snapshot.read(dict.fromkeys(wanted))
+
+
+def _committed(
+    snapshot: Snapshot, services: Sequence[Wanted], files: Mapping[str, bytes]
+) -> dict[tuple[str, str], Committed]:
     places = {
         (item.name, region): paths.service(item.tenant, region, item.name)
         for item in services
         for region in item.regions
     }
-    files = snapshot.read([path for path in places.values() if path in snapshot.blobs])
     tenants = {item.name: item.tenant for item in services}
     found = {}
     for (name, region), path in places.items():
         tenant = tenants[name]
         founded = paths.foundation(tenant, region, "application.yaml") in snapshot.blobs
+        claims = (paths.claim(tenant, name), paths.retained(tenant, name))
+        claim = next((each for each in claims if each in snapshot.blobs), "")
         if path not in files:
-            found[name, region] = Committed(founded)
+            found[name, region] = Committed(claim, founded)
             continue
-        first = next(iter(documents.load_all(files[path], path)), None)
+        try:
+            first = next(iter(documents.load_all(files[path], path)), None)
+        except DbaasError as error:
+            found[name, region] = Committed(claim, founded, True, problem=error.message)
+            continue
         metadata = first.get("metadata") if isinstance(first, dict) else None
         notes: Json = (metadata if isinstance(metadata, dict) else {}).get("annotations") or {}
         said = {key: str(notes.get(f"{GROUP}/{key}") or "") for key in ("operation", "action", "requester", "deadline")}
-        blob = snapshot.blobs.get(paths.claim(tenant, name))
-        found[name, region] = Committed(founded, True, notes.get(f"{GROUP}/claim-blob") == blob, **said)
+        rendered = notes.get(f"{GROUP}/claim-blob") == snapshot.blobs.get(claim)
+        found[name, region] = Committed(claim, founded, True, rendered, **said)
     return found
 
 
@@ -178,6 +218,8 @@ def _region(run: Run, pop: Pop | None, region: str, tenant: str) -> Region:
         cluster = base.clusters(run, Platform("", "", {region: pop}))[region]
         copies = cluster.list(CLAIM, paths.namespace(tenant))[0]
     except DbaasError as error:
+        if not error.code.startswith("kube-"):
+            raise
         return replace(answer, failure=(error.code, error.message))
     answer.copies = {item["metadata"]["name"]: item for item in copies}
 

@@ -115,9 +115,13 @@ def from_git(
     tenant: str,
     names: Sequence[str],
     operations: Mapping[str, str] | None = None,
+    there: Mapping[str, str] | None = None,
 ) -> list[Wanted]:
-    """The tenant's services that the repository declares, all or those named. Raises InvalidFields for unknown ones."""
-    there = base.claims_of(snapshot, tenant)
+    """The tenant's services that the repository declares, all or those named. Raises InvalidFields for unknown ones.
+
+    there: the files that say what each service is, by its name; those of its claims when not given.
+    """
+    there = base.claims_of(snapshot, tenant) if there is None else there
     _all_known(tenant, names, there)
     wanted = {name: there[name] for name in names or sorted(there)}
     derived = [paths.service(tenant, pop, name) for name in wanted for pop in platform.pops]

@@ -21,7 +21,8 @@ from tests.unit.domain.test_status import LATER, SECRETS, cluster, seen, the_cop
 
 Json = dict[str, Any]
 MADE, NOW, LATE = "2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z", "2026-01-01T01:00:00Z"
-DONE = Committed(True, True, True, OPERATION, "create", "ann", "30m")
+CLAIM = "tenants/acme/claims/ring.yaml"
+DONE = Committed(CLAIM, True, True, True, OPERATION, "create", "ann", "30m")
 
 
 def said(name: str, **more: Any) -> Json:
@@ -74,10 +75,29 @@ def test_an_active_service_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("git", "code", "words"),
     [
-        (Committed(True), "not-rendered", "no tenants/acme/lagos/services/ring.yaml"),
-        (Committed(True, True, False, OPERATION), "not-rendered", "rendered of another content of the claim's file"),
-        (Committed(True, True, False, OPERATION, "delete", "ann"), "being-deleted", "ann deprovisions the service"),
-        (Committed(False, True, True, OPERATION), "foundation-missing", "no tenants/acme/lagos/application.yaml"),
+        (Committed(CLAIM, True), "not-rendered", "no tenants/acme/lagos/services/ring.yaml"),
+        (
+            Committed(CLAIM, True, True, False, OPERATION),
+            "not-rendered",
+            "rendered of another content of the claim's file",
+        ),
+        (
+            Committed(CLAIM, True, True, problem="services/ring.yaml, line 3: no YAML"),
+            "document-invalid",
+            "line 3: no YAML",
+        ),
+        (
+            Committed(CLAIM, True, True, False, OPERATION, "delete", "ann"),
+            "being-deleted",
+            "ann deprovisions the service",
+        ),
+        (Committed("", True, True, False, OPERATION), "orphan", "services/ring.yaml is there, and no claim"),
+        (Committed("", True, True, False, OPERATION, "delete"), "being-deleted", "somebody deprovisions the service"),
+        (
+            Committed(CLAIM, False, True, True, OPERATION),
+            "foundation-missing",
+            "no tenants/acme/lagos/application.yaml",
+        ),
     ],
 )
 def test_what_is_wrong_in_git(git: Committed, code: str, words: str) -> None:
@@ -89,7 +109,7 @@ def test_what_is_wrong_in_git(git: Committed, code: str, words: str) -> None:
 @pytest.mark.parametrize("code", ["kube-unreachable", "kube-auth", "kube-refused", "kube-missing"])
 def test_a_region_that_cannot_be_asked(code: str) -> None:
     item = Evidence("johannesburg", DONE, failure=(code, "johannesburg: connection refused"))
-    assert only(item) == (code, "johannesburg: connection refused")
+    assert only(item) == (code, "connection refused")
     both = explain("acme", "ring", "lagos", [evidence(observed(cluster()), cluster()), item], NOW)
     assert (both["phase"], both["code"]) == ("Degraded", code)
     assert f"Kubernetes: johannesburg: connection refused [{code}]" in both["regions"]["johannesburg"]["facts"][1]
@@ -218,6 +238,20 @@ def test_a_deadline_that_passed_comes_before_what_is_merely_slow() -> None:
 def test_a_copy_that_is_being_deleted_is_told_as_such() -> None:
     going = observed(cluster(), deletionTimestamp=MADE)
     assert only(evidence(going, cluster())) == ("being-deleted", "the claim's copy is being deleted")
+
+
+def test_a_deletion_is_told_once() -> None:
+    going = observed(cluster(), deletionTimestamp=MADE)
+    deleted = Committed("", True, True, False, OPERATION, "delete", "ann")
+    assert only(evidence(going, cluster(), git=deleted)) == ("being-deleted", "ann deprovisions the service")
+
+
+def test_a_service_that_is_kept_for_its_data_is_as_good_as_any() -> None:
+    kept = "tenants/acme/retained/ring.yaml"
+    item = evidence(observed(cluster()), cluster(), git=Committed(kept, True, True, True, OPERATION, "create"))
+    result = explain("acme", "ring", "lagos", [item], NOW)
+    assert result["code"] == "active"
+    assert result["regions"]["lagos"]["facts"][0] == f"Git: kept for its data alone: {kept}"
 
 
 def test_an_engine_that_nobody_here_knows() -> None:

@@ -129,6 +129,23 @@ def test_a_claim_that_was_edited_and_not_rendered(orders: World, tmp_path: Path)
     assert "nothing was rendered of it: no tenants/acme/lagos/services/carts.yaml" in found["why"]
 
 
+def test_a_service_without_a_claim_is_told_of_all_the_same(orders: World, tmp_path: Path) -> None:
+    text = orders.text("tenants/acme/claims/orders.yaml")
+    orders.remove(tmp_path, "tenants/acme/claims/orders.yaml")
+    found = why(orders)
+    assert (found["code"], found["name"], list(found["regions"])) == ("orphan", "orders", list(BOTH))
+    orders.write(tmp_path, **{"tenants__acme__retained__orders.yaml": text})
+    found = why(orders, names=["orders"])
+    assert found["code"] == "active"
+    assert found["regions"]["lagos"]["facts"][0] == "Git: kept for its data alone: tenants/acme/retained/orders.yaml"
+
+
+def test_a_service_that_is_let_go(orders: World) -> None:
+    orders.clusters["johannesburg"].answers = [UNREACHABLE]
+    orders.run("service_claim", tenant="acme", name="orders", state="absent", deletion_policy="retain")
+    assert why(orders, names=["orders"])["code"] == "kube-unreachable"
+
+
 def test_argo_cds_refusal_is_told_in_its_own_words(orders: World) -> None:
     refused = {"kind": "ClusterRole", "name": "evil", "status": "SyncFailed", "message": "is not permitted in project"}
     state = {"phase": "Failed", "message": "one or more tasks are not valid", "syncResult": {"resources": [refused]}}
@@ -154,7 +171,7 @@ def test_a_region_that_does_not_answer_is_part_of_the_answer(orders: World, fail
     orders.clusters["johannesburg"].answers = [failure]
     found = why(orders)
     assert (found["code"], found["phase"]) == (failure.code, "Degraded")
-    assert found["why"] == f"acme/orders is Degraded: johannesburg: {failure.message}"
+    assert found["why"] == f"acme/orders is Degraded: {failure.message}"
     assert found["regions"]["lagos"]["phase"] == "Active"
     assert found["runbook"]["text"]
 

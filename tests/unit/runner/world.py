@@ -18,6 +18,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
     base,
+    bundle,
     claims,
     drift,
     explain,
@@ -43,6 +44,7 @@ MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "gitops_repository": (specs.gitops_repository, gitops.run),
     "gitops_validation_info": (specs.gitops_validation_info, validate.run),
     "service_claim": (specs.service_claim, claims.run_one),
+    "service_claim_bundle": (specs.service_claim_bundle, bundle.run),
     "service_claim_explanation_info": (specs.service_claim_explanation_info, explain.run),
     "service_claim_info": (specs.service_claim_info, info.run),
     "service_claim_rollback": (specs.service_claim_rollback, rollback.run),
@@ -88,7 +90,7 @@ class FakeCluster:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, DbaasError):
             raise answer
-        return [copy for copy in answer.values() if copy["metadata"]["namespace"] == namespace], "1"
+        return [copy for copy in answer.values() if namespace in (None, copy["metadata"]["namespace"])], "1"
 
     def _others(self, kind: Kind) -> Sequence[Json]:
         found = self.others.get(kind, [])
