@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Platform, git, until
+from tests.integration.conftest import POPS, Platform, git, until
 from tests.integration.test_playbooks import play
+from tests.lab.platform import ROOT, environment
 
 Json = dict[str, Any]
 TENANT = "read"
@@ -96,6 +100,50 @@ def test_the_operators_words_and_the_events_of_its_pods(platform: Platform, orde
     until(lambda: platform.phase("lagos", "orders", NAMESPACE) == "Active")
 
 
+def test_the_platform_as_an_inventory(platform: Platform, orders: str, tmp_path: Path) -> None:
+    for pop in POPS:
+        name = {"name": f"{pop}-machine", "labels": {"topology.kubernetes.io/zone": "a"}}
+        platform.lab.api(pop).apply({"apiVersion": "v1", "kind": "Node", "metadata": name})
+    source = tmp_path / "lab.dbaas.yml"
+    source.write_text("plugin: dbaas.platform.pops\nphases: true\ntenants: [read]\n")
+
+    def run(*command: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            command, env=environment(platform.lab), capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    inventory = ("ansible-inventory", "-i", str(source), "--list")
+    code, output, errors = run(*inventory)
+    assert (code, errors) == (0, "")
+    listed = json.loads(output)
+    assert listed["pops"]["hosts"] == list(POPS)
+    assert listed["nodes_lagos"]["hosts"] == ["lagos-machine"]
+    assert "read.orders" in listed["tenant_read"]["hosts"]
+    assert "read.orders" in listed["services_lagos"]["hosts"]
+    variables = listed["_meta"]["hostvars"]
+    assert variables["read.orders"]["dbaas_phase"] == "Active"
+    assert variables["johannesburg-machine"]["dbaas_node"]["zone"] == "a"
+    # playbooks run with it as with any inventory of the platform
+    answers = "tenant=read services=orders"
+    wait = ("ansible-playbook", "-i", str(source), "dbaas.platform.wait_for_service", "-e", answers)
+    code, output, errors = run(*wait, "--limit", "lagos")
+    assert code == 0, output + errors
+    assert "read/orders lagos: ready, 3 of 3 nodes" in output
+    code, output, errors = run(*wait, "--limit", "nodes")
+    assert code == 2, output + errors
+    assert "No point of presence is left" in output
+    # one that is down is warned of
+    with stopped(platform, "kube-apiserver", "johannesburg"):
+        code, output, errors = run(*inventory)
+    assert code == 0
+    assert "[kube-unreachable]" in errors
+    listed = json.loads(output)
+    assert listed["pops"]["hosts"] == list(POPS)
+    assert "lagos-machine" in listed["_meta"]["hostvars"]
+    assert "johannesburg-machine" not in listed["_meta"]["hostvars"]
+
+
 def test_an_observer_that_is_stopped(platform: Platform, orders: str) -> None:
     with stopped(platform, "observer", "lagos"):
         done = claim(platform, "orders", resources={"node": {"cpu": "8", "memory": "32Gi"}})
@@ -108,6 +156,37 @@ def test_an_observer_that_is_stopped(platform: Platform, orders: str) -> None:
         found = until(lambda: item if (item := why(platform, "orders"))["code"] == "observer-silent" else None)
         assert "the observer has not looked at the newest state" in found["why"]
     until(lambda: platform.phase("lagos", "orders", NAMESPACE) == "Active", 40)
+
+
+def test_a_wait_that_fails_leaves_a_bundle_and_its_own_error(platform: Platform, orders: str, tmp_path: Path) -> None:
+    answers: Json = {"tenant": TENANT, "dbaas_bundle": str(tmp_path / "bundles"), "dbaas_wait_timeout": 1}
+    with stopped(platform, "observer", "lagos"):
+        given = {**answers, "service": "unseen", "sku": "scy-ring-3", "region": "lagos"}
+        for playbook, asked in (("provision_service", given), ("wait_for_service", {**answers, "services": "unseen"})):
+            code, output = play(platform, playbook, asked)
+            assert code == 2, output
+            assert f"{TENANT}/unseen is " in output
+            assert "[wait-timeout, dependency]" in output
+            assert "support bundle: " in output
+            assert "rescued=0" in output
+            bundle = max((tmp_path / "bundles").iterdir(), key=lambda path: path.stat().st_mtime)
+            with tarfile.open(bundle) as archive:
+                files = {member.name.split("/", 1)[1]: archive.extractfile(member) for member in archive.getmembers()}
+                text = {name: file.read().decode() for name, file in files.items() if file}
+            assert text["explanation.txt"].startswith(f"{TENANT}/unseen is ")
+            assert "dbaas.example.com/v1alpha1" in text[f"git/tenants/{TENANT}/claims/unseen.yaml"]
+            for secret in (platform.lab.git_token("writer"), platform.lab.git_token("argocd")):
+                assert not [name for name, each in text.items() if secret in each]
+    # on request; a service that is well has a bundle as any other
+    code, output = play(platform, "explain_service", {**answers, "services": ["orders"], "dbaas_bundle": str(tmp_path)})
+    assert code == 0, output
+    assert [path.name[:18] for path in tmp_path.glob("*.tar.gz")] == ["dbaas-read-orders-"]
+    # a bundle that cannot be written hides nothing
+    (tmp_path / "file").write_text("")
+    failing = {**answers, "services": "unseen,nobody", "dbaas_bundle": str(tmp_path / "file")}
+    code, output = play(platform, "wait_for_service", failing)
+    assert code == 2
+    assert "given 'nobody', allowed: a service of tenant read" in output
 
 
 def test_a_foreign_object_in_the_folder(platform: Platform, orders: str, tmp_path: Path) -> None:
