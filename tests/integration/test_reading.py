@@ -181,6 +181,11 @@ def test_a_wait_that_fails_leaves_a_bundle_and_its_own_error(platform: Platform,
     code, output = play(platform, "explain_service", {**answers, "services": ["orders"], "dbaas_bundle": str(tmp_path)})
     assert code == 0, output
     assert [path.name[:18] for path in tmp_path.glob("*.tar.gz")] == ["dbaas-read-orders-"]
+    # in a process of its own, as on another host
+    path = tmp_path / "apart.tar.gz"
+    apart = platform.module("service_claim_bundle", {"tenant": TENANT, "path": str(path)}, "-B", "60", "-P", "1")
+    assert not apart["failed"], apart
+    assert path.exists()
     # a bundle that cannot be written hides nothing
     (tmp_path / "file").write_text("")
     failing = {**answers, "services": "unseen,nobody", "dbaas_bundle": str(tmp_path / "file")}

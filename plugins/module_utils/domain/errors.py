@@ -85,7 +85,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "See that the backup has ended, then run with deletion_policy: delete.",
     ),
     "not-active": ("dependency", True, "Wait until the service is Active (playbook wait_for_service)."),
-    "wait-failed": ("dependency", False, "The service failed for good; the last condition says why."),
+    "wait-failed": ("dependency", False, "The service failed for good; explain_service says why."),
     "operation-failed": (
         "dependency",
         False,
@@ -94,7 +94,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "wait-timeout": (
         "dependency",
         True,
-        "Nothing was undone: the database goes on being made. Wait again with wait_for_service.",
+        "Nothing was undone: the database goes on being made. Wait again, or ask explain_service what it waits for.",
     ),
 }
 

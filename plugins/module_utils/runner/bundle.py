@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.ansible_release import __version__ as core
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import redact
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
@@ -97,11 +98,6 @@ def _versions() -> Json:
         except (OSError, subprocess.SubprocessError):
             return "not found"
 
-    try:
-        from ansible.release import __version__ as core
-    except ImportError:
-        # a module in its own process has only ansible.module_utils
-        from ansible.module_utils.ansible_release import __version__ as core
     return {
         "dbaas.platform": VERSION,
         "ansible-core": core,
