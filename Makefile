@@ -62,8 +62,9 @@ format: $(READY) ## let ruff lay out and mend the Python
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format
 
 .PHONY: generate
-generate: $(READY) ## write anew what is made from the schemas
+generate: $(READY) ## write anew what is made from the schemas and from the plugins
 	@PYTHONPATH=.cache/collections $(BIN)/python -m tests.tools.fragments
+	@PYTHONPATH=.cache/collections $(BIN)/python -m tests.tools.reference
 
 .PHONY: bench
 bench: $(READY) ## the benchmarks

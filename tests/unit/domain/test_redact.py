@@ -89,6 +89,8 @@ def test_noise_that_repeats_everything_is_left_out() -> None:
         f"authorization basic {CANARY}==",
         f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
         f"ghp_{CANARY.replace('-', 'a')}0123456789",
+        f"glpat-{CANARY.replace('-', 'a')}0123456789",
+        f"AKIA{CANARY.replace('-', 'A')}0123456789",
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
         f"-----BEGIN PRIVATE KEY-----\n{CANARY}",
         f"password: {CANARY}",
@@ -103,6 +105,7 @@ def test_secrets_in_text(before: str) -> None:
     after = text(before)
     assert CANARY not in after
     assert CANARY.replace("-", "a") not in after
+    assert CANARY.replace("-", "A") not in after
     assert HIDDEN in after
 
 

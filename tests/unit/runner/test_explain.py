@@ -14,6 +14,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla impo
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, explain
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
+from tests.tools.tree import ROOT
 from tests.unit.runner.world import SHIPPED, UNREACHABLE, World, claim, copy
 
 Json = dict[str, Any]
@@ -230,3 +231,13 @@ def test_claims_of_many_services_are_read_once(orders: World) -> None:
     result = orders.run("service_claim_explanation_info", tenant="acme")
     assert [item["name"] for item in result["services"]] == ["carts", "orders", "shops"]
     assert [len(cluster.asked) for cluster in orders.clusters.values()] == [1, 1]
+
+
+def test_whoever_reads_may_read_and_nothing_more() -> None:
+    (items,) = base.YAML.load_all((ROOT / "gitops/rbac/reader.yaml").read_bytes(), "reader.yaml")
+    (role,) = [item for item in items["items"] if item["kind"] == "ClusterRole"]
+    kinds = {f"{group}/{kind}" for rule in role["rules"] for group in rule["apiGroups"] for kind in rule["resources"]}
+    asked_for = {"dbaas.example.com/serviceclaims", "argoproj.io/applications", "/namespaces", "/events", "/nodes"}
+    assert asked_for <= kinds
+    assert not [kind for kind in kinds if "*" in kind or "secret" in kind or "pods" in kind]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} <= {"get", "list", "watch"}

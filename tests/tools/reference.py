@@ -1,0 +1,211 @@
+"""Writes docs/reference from what modules, plugins, playbooks and roles say of themselves (`make generate`).
+
+Markdown, so that it can be read on any Git host; a unit test fails when it is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.parsing.plugin_docs import read_docstring
+from ansible.plugins.loader import fragment_loader, init_plugin_loader
+from ansible.utils.plugin_docs import add_fragments
+
+from tests.tools.tree import ROOT
+
+Json = dict[str, Any]
+
+FOLDER = ROOT / "docs/reference"
+COLLECTION = "dbaas.platform"
+#: folder of plugins/ -> what its plugins are called
+KINDS = {"modules": "Modules", "lookup": "Lookups", "inventory": "Inventory plugins"}
+#: C(…), V(…), O(…), …; a closing parenthesis inside is written as \\)
+_MARKUP = re.compile(r"\b(RV|[BCEILMOUV])\(((?:\\.|[^)\\])*)\)")
+_MADE = "<!-- Made by `make generate`: change what it is made from instead. -->"
+
+
+def pages() -> dict[str, str]:
+    """Every page: name of the file -> text."""
+    found: dict[str, str] = {}
+    index = ["# Reference", _MADE]
+    for folder, title in KINDS.items():
+        docs = {name: _plugin(folder, name) for name in _names(folder)}
+        found |= {f"{_file(folder, name)}": _page(name, *doc) for name, doc in docs.items()}
+        rows = [
+            (f"[`{COLLECTION}.{name}`]({_file(folder, name)})", doc["short_description"])
+            for name, (doc, *_) in docs.items()
+        ]
+        index += [f"## {title}", *_table(("plugin" if folder != "modules" else "module", "what it does"), rows)]
+    books = {path.name.removesuffix(".meta.yml"): _yaml(path) for path in sorted(ROOT.glob("playbooks/*.meta.yml"))}
+    found["playbooks.md"] = _playbooks(books)
+    rows = [
+        (f"[`{COLLECTION}.{name}`](playbooks.md#{COLLECTION.replace('.', '')}{name})", data["short_description"])
+        for name, data in books.items()
+    ]
+    index += ["## Playbooks", *_table(("playbook", "what it does"), rows)]
+    roles = {path.parents[1].name: _yaml(path) for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))}
+    if roles:
+        found["roles.md"] = _roles(roles)
+        rows = [
+            (f"[`{COLLECTION}.{name}`](roles.md)", _main(data)["short_description"]) for name, data in roles.items()
+        ]
+        index += ["## Roles", *_table(("role", "what it does"), rows)]
+    return {"README.md": _joined(index), **found}
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "plugins" / folder).glob("*.py") if path.stem != "__init__")
+
+
+def _file(folder: str, name: str) -> str:
+    return f"{name}.md" if folder == "modules" else f"{name}_{folder}.md"
+
+
+def _yaml(path: Path) -> Json:
+    found: Json = yaml.safe_load(path.read_text())
+    return found
+
+
+def _plugin(folder: str, name: str) -> tuple[Json, str, Json]:
+    """Documentation with its fragments, examples, and what is returned."""
+    path = str(ROOT / "plugins" / folder / f"{name}.py")
+    read = read_docstring(path)
+    doc: Json = read["doc"]
+    add_fragments(doc, path, fragment_loader=fragment_loader, is_module=folder == "modules")
+    return doc, read["plainexamples"] or "", read["returndocs"] or {}
+
+
+def _page(name: str, doc: Json, examples: str, returned: Json) -> str:
+    # not before Ansible's loader is there, which has to import it
+    from ansible_collections.dbaas.platform.plugins.module_utils import specs
+
+    options: Json = doc.get("options") or {}
+    shared = {*specs.connections(), "shipped"}
+    lines = [
+        f"# {COLLECTION}.{name}",
+        _MADE,
+        markdown(doc["short_description"]) + ".",
+        *_paragraphs(doc["description"]),
+    ]
+    lines += ["## Options", *_options({key: item for key, item in options.items() if key not in shared})]
+    if common := {key: item for key, item in options.items() if key in shared}:
+        lines += ["### Connections", *_options(common)]
+    if attributes := doc.get("attributes"):
+        rows = [
+            (f"`{key}`", str(item["support"]), markdown(item["description"]))
+            for key, item in sorted(attributes.items())
+        ]
+        lines += ["## Attributes", *_table(("attribute", "support", "what it means here"), rows)]
+    lines += ["## Examples", f"```yaml\n{examples.strip()}\n```"]
+    if returned:
+        lines += ["## Returned", *_options(returned, "contains")]
+    if requirements := doc.get("requirements"):
+        lines += [f"Needs {', '.join(f'`{item}`' for item in requirements)}."]
+    return _joined(lines)
+
+
+def _playbooks(books: dict[str, Json]) -> str:
+    lines = [
+        "# Playbooks",
+        _MADE,
+        "What is asked for are variables: extra variables of `ansible-playbook`, or answers of a survey.",
+    ]
+    for name, data in books.items():
+        entry: Json = data["argument_specs"][name]
+        lines += [f"## {COLLECTION}.{name}", *_paragraphs(entry["description"]), *_options(entry["options"])]
+        lines.append(f"```\n{entry['examples'].strip()}\n```")
+    return _joined(lines)
+
+
+def _roles(roles: dict[str, Json]) -> str:
+    lines = ["# Roles", _MADE]
+    for name, data in roles.items():
+        lines += [
+            f"## {COLLECTION}.{name}",
+            *_paragraphs(_main(data)["description"]),
+            *_options(_main(data)["options"]),
+        ]
+    return _joined(lines)
+
+
+def _main(data: Json) -> Json:
+    found: Json = data["argument_specs"]["main"]
+    return found
+
+
+def _options(options: Json, children: str = "suboptions") -> list[str]:
+    return ["\n".join(_items(options, children, ""))]
+
+
+def _items(options: Json, children: str, indent: str) -> Iterator[str]:
+    for name, item in options.items():
+        kind = item.get("type", "str") + (f" of {item['elements']}" if item.get("elements") else "")
+        facts = [kind]
+        if item.get("required"):
+            facts.append("**required**")
+        if item.get("default") not in (None, ""):
+            facts.append(f"default `{_plain(item['default'])}`")
+        if item.get("choices"):
+            facts.append("one of " + ", ".join(f"`{_plain(each)}`" for each in item["choices"]))
+        if children == "contains" and item.get("returned"):
+            facts.append(str(item["returned"]))
+        variables = [f"`{each['name']}`" for each in item.get("env") or []]
+        also = [f"Environment: {', '.join(variables)}."] if variables else []
+        words = " ".join([*_paragraphs(item.get("description") or ""), *also])
+        yield f"{indent}- **{name}** ({', '.join(facts)}): {words}"
+        nested = item.get(children) or item.get("options") or {}
+        yield from _items(nested, children, indent + "  ")
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _paragraphs(text: str | Sequence[str]) -> list[str]:
+    return [markdown(each) for each in ([text] if isinstance(text, str) else text)]
+
+
+def markdown(text: str) -> str:
+    """Ansible's markup as Markdown."""
+    return _MARKUP.sub(_marked, " ".join(text.split()))
+
+
+def _marked(found: re.Match[str]) -> str:
+    kind, inside = found[1], re.sub(r"\\(.)", r"\1", found[2])
+    if kind in ("B", "I"):
+        return f"**{inside}**" if kind == "B" else f"*{inside}*"
+    if kind == "L":
+        words, _comma, address = inside.partition(",")
+        return f"[{words.strip()}]({address.strip()})"
+    if kind == "M" and inside.startswith(f"{COLLECTION}."):
+        return f"[`{inside}`]({inside.rpartition('.')[2]}.md)"
+    return inside if kind == "U" else f"`{inside}`"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [head, ("---",) * len(head), *rows]
+    return ["\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines)]
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def main() -> None:
+    """Write all pages, and take away those that are no more."""
+    init_plugin_loader([str(ROOT / ".cache/collections")])
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = pages()
+    for path in FOLDER.glob("*.md"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
