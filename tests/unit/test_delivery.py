@@ -181,7 +181,7 @@ def test_eight_processes_on_one_branch_all_land_and_none_twice(there: GitRemote)
 
 def test_pauses_get_shorter() -> None:
     """Whoever has lost often comes before those that have just begun."""
-    means = [statistics.mean(_pause(lost) for _ in range(200)) for lost in range(1, 7)]
+    means = [statistics.mean(_pause(lost) for _turn in range(200)) for lost in range(1, 7)]
     assert means[0] > 1.5 * means[1] > 2 * means[2] > 2.5 * means[3]
     assert all(0.15 <= _pause(lost) <= 3 for lost in range(1, 50))
 

@@ -330,7 +330,7 @@ def _facts(tenant: str, name: str, item: Evidence, state: Json, now: str) -> Ite
     else:
         newest = "" if git is None else ", the newest" if state["synced"] else ", not the newest"
         yield f"Copy: bears operation {annotation(item.copy, 'operation') or 'none'}{newest}"
-        yield f"Copy: {state['phase']}{f', {text}' if (text := state['message']) else ''}"
+        yield f"Copy: {state['phase']}{', ' if state['message'] else ''}{state['message']}"
         yield from (f"Copy: {_condition(each)}" for each in _conditions(item.copy).values())
         yield from _last_operation(item.copy, now)
     for each in item.objects:

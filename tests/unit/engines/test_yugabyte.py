@@ -399,7 +399,9 @@ def test_consequences_of_more_nodes_and_regions() -> None:
     assert list(ENGINE.consequences(old, turned)) == [
         Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
     ]
-    (back,) = [each for each in ENGINE.consequences(new, old) if each.field == "spec.resources.tserver.replicas"]
+    (back,) = [
+        each for each in ENGINE.consequences(old=new, new=old) if each.field == "spec.resources.tserver.replicas"
+    ]
     assert (back.seconds, back.how) == (1620, "3 nodes of each region hand their tablets on, then go")
 
 
