@@ -20,7 +20,16 @@ from tests.lab.platform import ROOT, environment
 Json = dict[str, Any]
 #: In the order in which they make sense; the rest follows.
 ORDER = ("gitops_repository", "tenant", "tenants", "service_claim", "service_claims")
-PLAYBOOKS = ("explain_service", "onboard_tenant", "provision_service", "wait_for_service")
+PLAYBOOKS = (
+    "explain_service",
+    "onboard_tenant",
+    "provision_service",
+    "rollback_service",
+    "update_service",
+    "wait_for_service",
+)
+#: These take a service away, or want a working copy or a report's place; tests of their own run them.
+ELSEWHERE = ("deprovision_service", "drift_report", "reconcile_claims", "validate_gitops")
 
 
 def examples(folder: str) -> dict[str, list[Json]]:
@@ -105,12 +114,17 @@ def test_command_lines_of_playbooks_run(platform: Platform, services: str, name:
     assert "failed=0" in output
     if name == "explain_service":
         assert "acme/orders is Active in lagos, johannesburg." in output
+    elif name in ("rollback_service", "update_service"):
+        # they show what they would do
+        assert re.search(r"acme/orders: (rollback|update) spec\.", output)
+        assert "+++ b/tenants/acme/claims/orders.yaml" in output
     elif name != "onboard_tenant":
         assert "acme/orders lagos: ready, 3 of 3 nodes" in output
 
 
 def test_every_playbook_is_among_them() -> None:
-    assert tuple(sorted(path.name.removesuffix(".meta.yml") for path in ROOT.glob("playbooks/*.meta.yml"))) == PLAYBOOKS
+    there = sorted(path.name.removesuffix(".meta.yml") for path in ROOT.glob("playbooks/*.meta.yml"))
+    assert there == sorted([*PLAYBOOKS, *ELSEWHERE])
 
 
 def _lines(text: str) -> list[str]:
