@@ -168,7 +168,11 @@ def _steady(message: str) -> str:
     # what counts up or differs at each try would make each try news
     message = re.sub(r"\s*\(retried \d+ times\)\.?|\s*Retrying attempt #\d+ at [^.]*\.?", "", message)
     message = " ".join(re.sub(r"/\S*/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|\b)", "…", message).split())
-    return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    # Helm tells what does not belong there in another order each time
+    message = re.sub(r"'[^']*'(?:, '[^']*')+", lambda found: ", ".join(sorted(found[0].split(", "))), message)
+    # what went wrong stands at the end of a long one, behind the command that was run
+    begin = LONGEST // 3
+    return message if len(message) <= LONGEST else f"{message[:begin]}…{message[begin - LONGEST :]}"
 
 
 def touched(application: Application, changes: Changes) -> bool:

@@ -209,10 +209,22 @@ def test_what_cannot_even_be_compared() -> None:
     assert words(item) == "helm template …/base/charts/tenant failed: Additional property kind"
 
 
+def test_a_long_message_keeps_its_end_and_is_the_same_each_time() -> None:
+    def said(*fields: str) -> str:
+        names = ", ".join(f"'{field}'" for field in fields)
+        message = f"failed: {'helm ' * 200}: additional properties {names} not allowed"
+        return words(obj(SERVICES, {"conditions": [{"type": "ComparisonError", "message": message}]}))
+
+    assert said("rules", "kind") == said("kind", "rules")
+    assert said("rules", "kind").endswith("additional properties 'kind', 'rules' not allowed")
+    assert said("kind").startswith("failed: helm")
+    assert len(said("kind")) == 601
+
+
 def test_a_folder_of_errors_is_a_short_text() -> None:
     many = [{**ROLE, "name": f"r{number}", "message": "m" * 5000} for number in range(10)]
     assert len(words(failed(*many))) < 2100
-    assert words(failed(*many)).endswith("…; and 7 more")
+    assert words(failed(*many)).endswith("; and 7 more")
 
 
 def test_the_files_that_a_parent_holds() -> None:
