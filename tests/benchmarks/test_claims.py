@@ -198,6 +198,12 @@ def test_many_claims_that_have_not_changed(bench: Bench, there: GitRemote, tmp_p
         again = ansible(there, "service_claims", {"src": str(tmp_path / "many.yml")})
     assert not again["changed"]
     bench.promised(UNCHANGED, MANY)
+    reconciled, validated = "gitops_reconciliation, nothing to render", "gitops_validation_info"
+    with bench.row(reconciled, "the whole repository, over HTTP", count=MANY):
+        assert not ansible(there, "gitops_reconciliation", {"requester": "bench"})["changed"]
+    with bench.row(validated, "the same, each derived file held against its claim", count=MANY):
+        assert not ansible(there, "gitops_validation_info", {"strict": True})["problems"]
+    bench.promised(reconciled, MANY)
 
 
 def test_eight_writers_for_a_minute(bench: Bench, tmp_path: Path) -> None:

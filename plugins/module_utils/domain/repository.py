@@ -13,6 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform imp
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP, sync_policy
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 
 Json = dict[str, Any]
 
@@ -34,17 +35,20 @@ def base() -> dict[str, list[Json]]:
         paths.base("crds", "serviceclaims.yaml"): [schema.crd()],
         paths.base("policies", "guards.yaml"): policies.guards(),
         paths.base("argocd", "argocd-cm.yaml"): [config_map],
-        paths.base("rbac", "operator-kinds.yaml"): _may_read_operator_kinds("observer", "reader"),
+        paths.base("rbac", "operator-kinds.yaml"): _may_read(
+            "dbaas-operator-kinds", operator_kinds(), ["get", "list", "watch"], "observer", "reader"
+        ),
+        # what surrounds each service: drift_report holds it against Git
+        paths.base("rbac", "service-kinds.yaml"): _may_read(
+            "dbaas-service-kinds", [kind for kind in kinds() if kind not in operator_kinds()], ["list"], "reader"
+        ),
     }
 
 
-def _may_read_operator_kinds(*accounts: str) -> list[Json]:
+def _may_read(name: str, kinds_read: Iterable[Kind], verbs: list[str], *accounts: str) -> list[Json]:
     """The rights that follow from the engines; all others stand in the collection's folder `gitops/rbac`."""
-    api, name = "rbac.authorization.k8s.io", "dbaas-operator-kinds"
-    rules = [
-        {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": ["get", "list", "watch"]}
-        for kind in operator_kinds()
-    ]
+    api = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs} for kind in kinds_read]
     return [
         {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
         {

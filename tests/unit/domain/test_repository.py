@@ -34,6 +34,7 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
         "base/policies/guards.yaml",
         "base/argocd/argocd-cm.yaml",
         "base/rbac/operator-kinds.yaml",
+        "base/rbac/service-kinds.yaml",
     }
     (config,) = base["base/argocd/argocd-cm.yaml"]
     checks = {f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()}
@@ -64,6 +65,15 @@ def test_who_reads_claims_reads_the_operators_kinds_and_no_more() -> None:
         kind.plural for kind in operator_kinds()
     }
     assert [subject["name"] for subject in binding["subjects"]] == ["observer", "reader"]
+
+
+def test_who_reports_drift_may_list_whatever_surrounds_a_service_and_no_secret() -> None:
+    role, binding = repository.base()["base/rbac/service-kinds.yaml"]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
+    listed = {(rule["apiGroups"][0], rule["resources"][0]) for rule in role["rules"]}
+    assert listed == {(kind.group, kind.plural) for kind in kinds() if kind not in operator_kinds()}
+    assert ("", "secrets") not in listed
+    assert [subject["name"] for subject in binding["subjects"]] == ["reader"]
 
 
 def test_a_tenant_may_have_what_render_makes_and_nothing_else() -> None:

@@ -47,6 +47,11 @@ def test_every_module_runs_from_an_empty_repository_to_a_service(empty: World, m
     for name, key in (("service_claim_info", "services"), ("service_claim_wait", "wait")):
         found = module(name, **shipped, tenant="acme")[key]
         assert [item["phase"] for item in found] == ["Active", "Active"]
+    assert module("gitops_reconciliation", **shipped)["changed"] is False
+    assert module("gitops_validation_info", **git)["problems"] == []
+    drift = module("gitops_drift_info", **git, fail=False)["drift"]
+    assert ("missing", "carts") in {(item["code"], item["service"]) for item in drift}
+    assert module("argocd_application_info", **shipped)["applications"] == []
 
 
 def test_a_failure_is_a_result(world: World, module: Any) -> None:
