@@ -11,6 +11,7 @@ import yaml
 from tests.tools import reference
 from tests.tools.tree import ROOT
 
+PLAYBOOKS = [path.name.removesuffix(".meta.yml") for path in sorted(ROOT.glob("playbooks/*.meta.yml"))]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -18,6 +19,25 @@ def anchors(text: str) -> set[str]:
     """The anchors that a Git host gives the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_reference_is_not_stale() -> None:
+    written = {path.name: path.read_text() for path in reference.FOLDER.glob("*")}
+    wanted = reference.pages()
+    assert sorted(written) == sorted(wanted), "run `make generate`"
+    assert [name for name, text in wanted.items() if written[name] != text] == [], "run `make generate`"
+
+
+def test_every_module_plugin_and_playbook_is_in_it() -> None:
+    index = (reference.FOLDER / "README.md").read_text()
+    names = [path.stem for folder in reference.KINDS for path in (ROOT / "plugins" / folder).glob("[!_]*.py")]
+    assert len(names) > 10
+    assert [name for name in [*names, *PLAYBOOKS] if f"[`dbaas.platform.{name}`]" not in index] == []
+
+
+def test_every_playbook_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in PLAYBOOKS if f"| `dbaas.platform.{name}` |" not in readme] == []
 
 
 def test_options_say_what_they_take() -> None:
