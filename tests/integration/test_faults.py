@@ -132,7 +132,7 @@ def tenant(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Tena
 def test_a_lost_file_costs_nothing_and_blocks_nothing(tenant: Tenant, command: tuple[str, ...]) -> None:
     with tenant.orphaned(*command):
         tenant.another()
-        found = tenant.platform.module("gitops_validation_info", {})
+        found = tenant.platform.module("gitops_validation_info", {"format": "text"})
         assert command[-1] in {problem["file"] for problem in found["problems"]}, found
     git(tenant.work, "pull", "--quiet")
     git(tenant.work, "checkout", "HEAD~2", "--", command[-1])
