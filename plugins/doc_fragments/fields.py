@@ -256,7 +256,7 @@ options:
         type: dict
   backup_destinations:
     description:
-      - "Addresses of object storage, beside those of its regions in the catalog, that backups may go to; who names one here vouches that it lies where the tenant's data may be."
+      - "Where backups may go to beside its regions' own storage; who names an address here vouches that it lies where the tenant's data may be."
       - "Allowed is an address such as s3://bucket or s3://bucket/path."
     type: list
     elements: str

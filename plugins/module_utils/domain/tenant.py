@@ -54,8 +54,8 @@ SPEC: Json = {
             "type": "array",
             "items": {"type": "string", "pattern": schema.ADDRESS, "maxLength": 256},
             "x-kubernetes-list-type": "set",
-            "description": "Addresses of object storage, beside those of its regions in the catalog, that backups may"
-            " go to; who names one here vouches that it lies where the tenant's data may be.",
+            "description": "Where backups may go to beside its regions' own storage; who names an address here vouches"
+            " that it lies where the tenant's data may be.",
         },
         "billingAccount": {"type": "string", "maxLength": 255, "description": "Account that is charged."},
     },

@@ -215,7 +215,7 @@ def test_what_argo_cd_says_of_a_tenant_has_its_claims_looked_at_again_and_no_oth
     for store in claims.stores:
         store.replace([])
     claims.claims.replace([copy(), other])
-    for _ in range(2):
+    for _copy in range(2):
         claims.queue.done(claims.queue.get())
     assert len(claims.queue) == 0
 
