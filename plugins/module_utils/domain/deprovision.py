@@ -34,6 +34,8 @@ Json = dict[str, Any]
 POLICIES = ("retain", "snapshot", "delete")
 SERVICE = f"{GROUP}/service"
 SNAPSHOT_OF = f"{GROUP}/snapshot-of"
+#: the operation that a service had when its last backup was asked for, and before it was to be deleted
+_AFTER = "after"
 
 #: (kind, name) -> the live object, of the kinds that hold data, in one namespace
 Live: TypeAlias = "dict[tuple[str, str], Json]"
@@ -122,7 +124,7 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
     states = {}
     for pop, content in service.derived.items():
         states[pop] = "snapshot"
-        if service.snapshots.get(pop):
+        if final_backup(service, pop, yaml):
             continue
         objects = _documents(service, pop, content, yaml)
         made = ENGINES[objects[0]["spec"]["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
@@ -132,11 +134,40 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
             item["metadata"] |= {
                 "namespace": objects[0]["metadata"]["namespace"],
                 "labels": {**labels, SNAPSHOT_OF: service.name},
-                "annotations": {**KEEP, f"{GROUP}/operation": operation},
+                "annotations": {
+                    **KEEP,
+                    f"{GROUP}/operation": operation,
+                    f"{GROUP}/{_AFTER}": _operation_before(objects[0]),
+                },
             }
         path = paths.snapshot(service.tenant, pop, service.name, operation)
         files[path] = derived_file(service.path, yaml.dump_all(made))
     return Step(files, states, operation)
+
+
+def final_backup(service: Standing, pop: str, yaml: Yaml) -> list[Json]:
+    """The objects of the last backup that was asked for in a PoP.
+
+    One of a service that had the name before, or from before the service was changed or taken back, is none: what was
+    written since then is not in it.
+    """
+    copy = _documents(service, pop, service.derived[pop], yaml)[0]
+    found = [
+        item
+        for content in service.snapshots.get(pop, {}).values()
+        for item in yaml.load_all(content, paths.snapshots(service.tenant, pop))
+    ]
+    return [
+        item
+        for item in found
+        if item["metadata"]["labels"].get(f"{GROUP}/service-id") == copy["spec"]["serviceId"]
+        and annotation(item, _AFTER) == _operation_before(copy)
+    ]
+
+
+def _operation_before(copy: Json) -> str:
+    """The operation that a service has, or had before it was to be deleted."""
+    return annotation(copy, _AFTER if annotation(copy, "action") == ACTION else "operation")
 
 
 def delete(
@@ -224,9 +255,9 @@ def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) 
         if annotation(copy, "action") == action == ACTION:
             return annotation(copy, "operation")
     if action == "snapshot":
-        for contents in service.snapshots.values():
-            for content in contents.values():
-                return annotation(yaml.load_all(content, service.path)[0], "operation")
+        for pop in service.derived:
+            for item in final_backup(service, pop, yaml):
+                return annotation(item, "operation")
     base = uuid.UUID(service_id) if service_id else uuid.uuid5(uuid.NAMESPACE_URL, f"{service.tenant}/{service.name}")
     return str(uuid.uuid5(base, f"{request.parent}/{action}"))
 
@@ -244,7 +275,12 @@ def _begun(objects: Sequence[Json], operation: str, request: Request) -> list[Js
     """The objects under the operation that deletes them; who asked first stays named."""
     if annotation(objects[0], "action") == ACTION:
         return list(objects)
-    stamp = {"action": ACTION, "requester": request.requester, "deadline": request.deadline}
+    stamp = {
+        "action": ACTION,
+        "requester": request.requester,
+        "deadline": request.deadline,
+        _AFTER: _operation_before(objects[0]),
+    }
     found = []
     for number, item in enumerate(objects):
         annotations = dict(item["metadata"].get("annotations", {}))

@@ -341,7 +341,7 @@ class _Course:
         for pop, content in item.derived.items():
             label = f"{item.tenant}/{item.name} {pop}"
             engine = ENGINES[documents.load_all(content, pop)[0]["spec"]["engine"]]
-            wanted = [each for text in item.snapshots[pop].values() for each in documents.load_all(text, pop)]
+            wanted = domain.final_backup(item, pop, base.YAML)
             try:
                 found = [
                     self.clusters[pop].get(kinds[each["kind"]], paths.namespace(item.tenant), each["metadata"]["name"])

@@ -281,6 +281,48 @@ def test_snapshot_is_taken_and_awaited_as_far_as_the_operator_tells(pops: Pops) 
     assert pops.lagos.names("other") == []
 
 
+def _universe(pops: Pops) -> None:
+    """Service `shop`, whose operator says that each backup is done."""
+    pops.world.run("service_claim", tenant="acme", name="shop", sku="yb-dedicated", region="lagos")
+    pops.lagos.status["Backup"] = {"message": "Backup State: Completed"}
+    pops.sync()
+
+
+def _backups(pops: Pops) -> list[str]:
+    return [path for path in pops.world.files() if "/snapshots/shop-" in path]
+
+
+def test_a_namesake_s_last_backup_is_none_of_this_service(pops: Pops) -> None:
+    _universe(pops)
+    assert not pops.absent("shop", policy="snapshot").get("failed")
+    assert len(_backups(pops)) == 1
+    _universe(pops)
+    assert not pops.absent("shop", policy="snapshot").get("failed")
+    assert len(_backups(pops)) == 2
+    assert [key[0] for key in pops.lagos.objects].count("Backup") == 2
+
+
+def test_a_last_backup_from_before_a_deletion_that_was_taken_back_is_too_old(pops: Pops) -> None:
+    _universe(pops)
+    pops.lagos.refuses.add("Backup")
+    with pytest.raises(DbaasError, match="are not done"):
+        pops.absent("shop", policy="snapshot", wait_timeout=0)
+    pops.lagos.refuses.clear()
+    pops.lagos.synced = False
+    pops.lagos.sync()
+    assert pops.absent("shop", policy="snapshot", wait_timeout=0)["failed"]
+    assert len(_backups(pops)) == 1
+    assert "action: delete" in pops.world.text("tenants/acme/lagos/services/shop.yaml")
+    # what goes on after the mark takes no second one
+    assert pops.absent("shop", policy="snapshot", wait_timeout=0)["failed"]
+    assert len(_backups(pops)) == 1
+
+    pops.lagos.synced = True
+    _universe(pops)
+    assert not pops.absent("shop", policy="snapshot").get("failed")
+    assert len(_backups(pops)) == 2
+
+
 #: point -> commits that the remote has when a run that deletes dies there
 SNAPSHOT_POINTS = ("planned", "committed", "pushed", "snapshot")
 POINTS = {"planned": 0, "committed": 0, "pushed": 1, "marked": 1, "removed": 2}
