@@ -133,7 +133,7 @@ def held_specs(files: Mapping[str, bytes], limited: Collection[str], yaml: Yaml)
     for path in held_paths(files, limited):
         tenant_id, _pop, name = paths.service_of(path) or ("", "", "")
         if (copy := copy_in(files[path], path, yaml)).get("kind") == CLAIM.kind:
-            found[tenant_id][name] = _whole(copy, path)
+            found[tenant_id][name] = whole_spec(copy, path)
     return found
 
 
@@ -376,7 +376,7 @@ def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml
     for pop, content in derived.items():
         path = paths.service(tenant_id, pop, name)
         copy = copy_in(content, path, yaml)
-        _whole(copy, path)
+        whole_spec(copy, path)
         return copy
     return None
 
@@ -387,11 +387,22 @@ def copy_in(derived: bytes, path: str, yaml: Yaml) -> Json:
     return _first(b"\n---\n".join(derived.split(b"\n---\n", 2)[:2]), path, yaml, own=True)
 
 
-def _whole(copy: Json, path: str) -> Json:
+def whole_spec(copy: Json, path: str) -> Json:
+    """The whole spec of a copy in a derived file. Raises DbaasError document-invalid where a person has spoiled it."""
     spec = _spec(copy)
-    if not spec.keys() >= _WHOLE:
+    if not spec.keys() >= _WHOLE or not _sound(spec):
         raise DbaasError("document-invalid", f"{path}: does not begin with the claim's copy; restore it from history")
     return spec
+
+
+def _sound(spec: Json) -> bool:
+    """Whether what others reckon with is there: a spoiled file must not hold up those of other services."""
+    try:
+        quota.usage([spec])
+        texts = [spec["serviceId"], spec["version"], spec["region"], *spec["replication"]["regions"]]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
+    return isinstance(spec["storage"], dict) and all(isinstance(text, str) for text in texts)
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterable[str]:

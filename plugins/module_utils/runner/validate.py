@@ -446,6 +446,7 @@ def _stamp(derived: bytes) -> Stamp | None:
     begin = b"\n---\n".join(derived.split(b"\n---\n", 2)[:2])
     try:
         annotations = documents.load_all(begin)[0]["metadata"]["annotations"]
-        return Stamp(**{name: annotations[f"{GROUP}/{name.replace('_', '-')}"] for name in Stamp.__dataclass_fields__})
+        found = {name: annotations[f"{GROUP}/{name.replace('_', '-')}"] for name in Stamp.__dataclass_fields__}
+        return Stamp(**found) if all(isinstance(value, str) for value in found.values()) else None
     except (InvalidDocument, LookupError, TypeError):
         return None

@@ -155,6 +155,39 @@ def test_a_spoiled_derived_file_holds_up_its_own_claim_alone(world: World, tmp_p
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  engine: scylla\n", "  engine: none\n"),
+        ("    size: 500Gi\n", "    size: much\n"),
+        ("  storage:\n", "  storage: 5\n  other:\n"),
+        ("  resources:\n", "  resources: {node: 5}\n  other:\n"),
+        ("  replication:\n", "  replication: []\n  other:\n"),
+    ],
+)
+def test_a_copy_that_nobody_can_reckon_with_holds_up_only_its_tenant(
+    world: World, tmp_path: Path, old: str, new: str
+) -> None:
+    rendered(world, tmp_path, "orders")
+    world.run("tenant", tenant="beta", regions=["lagos"])
+    world.run("tenant", tenant="acme", regions=["lagos", "johannesburg"], quotas={"services": 5})
+    path = f"{LAGOS}/orders.yaml"
+    head, _mark, rest = world.text(path).partition("\n---\n")
+    copy, mark, others = rest.partition("\n---\n")
+    assert copy.count(old) == 1
+    spoiled = f"{head}\n---\n{copy.replace(old, new)}{mark}{others}"
+    files = {
+        path: spoiled,
+        f"{CLAIMS}/carts.yaml": documents.dump(claim("carts")),
+        "tenants/beta/claims/theirs.yaml": documents.dump(claim("theirs", "beta")),
+    }
+    world.write(tmp_path, **files)
+    assert path in [item["file"] for item in world.run("gitops_validation_info")["problems"]]
+    result = world.run("gitops_reconciliation")
+    assert [item["name"] for item in result["operations"]] == ["theirs"]
+    assert [item["file"] for item in result["problems"]] == [path]
+
+
 def test_foundations_that_are_not_as_tenant_yaml_says(world: World, tmp_path: Path) -> None:
     path = "tenants/acme/tenant.yaml"
     item = world.document(path)

@@ -71,6 +71,10 @@ def test_a_derived_file_edited_by_hand_is_named_with_its_first_line(world: World
     number = line(text, "policyTypes")
     world.write(tmp_path, **{path: text.replace("policyTypes", "policies")})
     assert problems(world) == [(path, number, "derived-edited")]
+    # what the file says of itself, as no text
+    found = text.replace("dbaas.example.com/requester: ", "dbaas.example.com/requester: [me] # ")
+    world.write(tmp_path, **{path: found})
+    assert problems(world) == [(path, 1, "derived-edited")]
     # a line that is lost at the end
     world.write(tmp_path, **{path: text.rsplit("\n", 2)[0] + "\n"})
     assert problems(world) == [(path, len(text.splitlines()), "derived-edited")]
