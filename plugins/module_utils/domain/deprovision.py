@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ACTION,
     Operation,
     Request,
     Yaml,
+    copy_in,
     derived_file,
+    whole_spec,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION
@@ -226,6 +229,14 @@ def data_kinds() -> dict[str, Kind]:
     return {kind.kind: kind for kind in DATA}
 
 
+def spec(service: Standing, yaml: Yaml) -> Json:
+    """The whole spec that was rendered last, {} when nothing is rendered."""
+    for pop, content in service.derived.items():
+        found: Json = _documents(service, pop, content, yaml)[0]["spec"]
+        return found
+    return {}
+
+
 def gone(service: Standing, yaml: Yaml) -> dict[str, list[str]]:
     """PoP -> what will be gone there (`ScyllaCluster orders`), for people."""
     return {
@@ -263,7 +274,26 @@ def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) 
 
 
 def _documents(service: Standing, pop: str, content: bytes, yaml: Yaml) -> list[Json]:
-    return yaml.load_all(content, paths.service(service.tenant, pop, service.name))
+    """The objects of a derived file, the claim's copy first.
+
+    Raises DbaasError deprovision-blocked where a person has changed whose they are: what is marked would go with them.
+    """
+    path = paths.service(service.tenant, pop, service.name)
+    found = yaml.load_all(content, path)
+    whole_spec(copy_in(content, path, yaml), path)
+    for number, item in enumerate(found, start=1):
+        metadata = item.get("metadata") if isinstance(item, dict) else None
+        has: Json = metadata if isinstance(metadata, dict) else {}
+        labels = has.get("labels")
+        if (
+            not isinstance(labels, dict)
+            or labels.get(SERVICE) != service.name
+            or has.get("namespace") != paths.namespace(service.tenant)
+            or not isinstance(has.get("annotations", {}), dict)
+        ):
+            words = f"{path}: document {number} is no object of {service.tenant}/{service.name}"
+            raise DbaasError("deprovision-blocked", f"{words}; restore the file from history")
+    return found
 
 
 def _key(item: Json) -> tuple[str, str] | None:

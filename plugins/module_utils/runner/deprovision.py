@@ -442,7 +442,7 @@ def _plan(item: Standing, policy: str, catalog: Catalog) -> Json:
     """What will be gone and what that saves, for those who must agree to it."""
     if not item.derived:
         return {**consequences.NOTHING.data(), "gone": {}}
-    spec: Json = documents.load_all(next(iter(item.derived.values())), item.path)[0]["spec"]
+    spec = domain.spec(item, base.YAML)
     cost = consequences.price(spec, catalog)
     if policy == "retain":
         kept = consequences.Effects(cost_before=cost, cost_after=cost)

@@ -42,8 +42,8 @@ class Pops:
         options = {"state": "absent", "deletion_policy": policy, **more}
         if len(names) == 1:
             return self.world.run("service_claim", tenant="acme", name=names[0], **options)
-        documents = [{"metadata": {"name": name, "namespace": "tenant-acme"}} for name in names]
-        return self.world.run("service_claims", claims=documents, **options)
+        named = [{"metadata": {"name": name, "namespace": "tenant-acme"}} for name in names]
+        return self.world.run("service_claims", claims=named, **options)
 
     def files(self, name: str) -> list[str]:
         return [path for path in self.world.files() if path.endswith(f"/{name}.yaml")]
@@ -379,3 +379,26 @@ def test_killed_while_keeping_it_keeps(pops: Pops, point: str) -> None:
     assert "tenants/acme/claims/other.yaml" not in pops.files("other")
     pops.sync()
     assert pops.lagos.names("other") == ALL
+
+
+def test_a_file_that_was_given_another_service_s_objects_takes_nothing_of_it(pops: Pops, tmp_path: Path) -> None:
+    """Nor does it where the other's own file is lost, so that nothing else would keep Argo CD from pruning."""
+    kept = pops.lagos.uids("other")
+    mine, theirs = (f"tenants/acme/lagos/services/{name}.yaml" for name in ("orders", "other"))
+    pops.world.write(tmp_path, **{mine: pops.world.text(mine) + pops.world.text(theirs), theirs: "# lost\n"})
+    error = pops.world.refused("service_claim", tenant="acme", name="orders", state="absent", deletion_policy="delete")
+    assert error.code == "deprovision-blocked"
+    assert f"{mine}: document 7 is no object of acme/orders" in str(error)
+    pops.sync()
+    assert pops.lagos.uids("other") == kept
+
+
+@pytest.mark.parametrize("policy", ["delete", "snapshot"])
+@pytest.mark.parametrize("text", ["", "- no object\n", "kind: ServiceClaim\nspec:\n"])
+def test_a_spoiled_file_is_named(pops: Pops, tmp_path: Path, text: str, policy: str) -> None:
+    path = "tenants/acme/lagos/services/other.yaml"
+    pops.lagos.synced = False
+    pops.world.write(tmp_path, **{path: text})
+    error = pops.world.refused("service_claim", tenant="acme", name="other", state="absent", deletion_policy=policy)
+    assert error.code == "document-invalid"
+    assert f"{path}: does not begin with the claim's copy" in str(error)
