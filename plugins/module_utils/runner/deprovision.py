@@ -124,10 +124,7 @@ class _Course:
         """Raises InvalidFields for all that must not go."""
         errors = []
         for (tenant, name), item in standings.items():
-            content = item.claim or item.retained
-            given: Any = next(iter(documents.load_all(content, item.path)), {}) if content else {}
-            spec = given.get("spec") if isinstance(given, dict) else None
-            if self.policy != "retain" and isinstance(spec, dict) and spec.get("deletionProtection"):
+            if self.policy != "retain" and _protected(item):
                 words = "false, committed before the service is deleted (deletion_policy: retain keeps its data)"
                 errors.append(FieldError("spec.deletionProtection", True, words, False, f"{tenant}/{name}"))
         if errors:
@@ -152,6 +149,8 @@ class _Course:
         def plan(snapshot: Snapshot) -> Change[dict[Key, Step]]:
             request = base.request(self.run, snapshot.commit)
             standings = self.standings(snapshot)
+            # on each head: whoever protects a service while it is waited for is heard
+            self.refuse(standings)
             steps = {key: step(item, request) for key, item in standings.items()}
             if together and {"marked", "waiting"} & {
                 state for each in steps.values() for state in each.states.values()
@@ -373,6 +372,16 @@ class _Course:
         if text not in self._told:
             self._told.add(text)
             self.run.progress(text)
+
+
+def _protected(item: Standing) -> bool:
+    """Whether what declares the service protects it; where no file says so, what was rendered last."""
+    said = []
+    for content in (item.claim, item.retained):
+        found: Any = next(iter(documents.load_all(content, item.path)), None) if content else None
+        spec = found.get("spec") if isinstance(found, dict) else None
+        said += [bool(spec.get("deletionProtection"))] if isinstance(spec, dict) else []
+    return any(said) if said else bool(domain.spec(item, base.YAML).get("deletionProtection"))
 
 
 def _files(steps: Mapping[Key, Step]) -> dict[str, bytes | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils import crash
+from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
 
@@ -402,3 +402,41 @@ def test_a_spoiled_file_is_named(pops: Pops, tmp_path: Path, text: str, policy: 
     error = pops.world.refused("service_claim", tenant="acme", name="other", state="absent", deletion_policy=policy)
     assert error.code == "document-invalid"
     assert f"{path}: does not begin with the claim's copy" in str(error)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "kept"])
+def test_deletion_protection_outlives_the_claim_s_file(pops: Pops, tmp_path: Path, left: str) -> None:
+    pops.provision("dear", deletion_protection=True)
+    pops.sync()
+    path = "tenants/acme/claims/dear.yaml"
+    if left == "kept":
+        # a declaration beside the kept one, which says nothing of protection
+        pops.absent("dear", policy="retain")
+        pops.world.write(tmp_path, **{path: pops.world.text("tenants/acme/claims/other.yaml")})
+    elif left == "nothing":
+        pops.world.remove(tmp_path, path)
+    else:
+        pops.world.write(tmp_path, **{path: ""})
+    error = pops.world.refused("service_claim", tenant="acme", name="dear", state="absent", deletion_policy="delete")
+    assert "spec.deletionProtection" in str(error)
+    assert pops.lagos.names("dear") == ALL
+
+
+def test_deletion_protection_that_comes_between_the_commits_is_heard(
+    pops: Pops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "tenants/acme/claims/other.yaml"
+    protected = documents.load_all(pops.world.text(path))[0]
+    protected["spec"]["deletionProtection"] = True
+    pops.lagos.synced = False
+
+    def meanwhile(_seconds: float) -> None:
+        if not pops.lagos.synced:
+            pops.lagos.synced = True
+            pops.world.write(tmp_path, **{path: documents.dump(protected)})
+
+    monkeypatch.setattr("time.sleep", meanwhile)
+    with pytest.raises(DbaasError, match=r"spec\.deletionProtection"):
+        pops.absent("other")
+    pops.sync()
+    assert pops.lagos.names("other") == ALL
