@@ -302,7 +302,9 @@ class _Course:
             key = (item.tenant, item.name)
             live = {pop: answer[item.tenant] for pop, answer in look.items()}
             for pop, found in live.items():
-                if not isinstance(found, Unreachable):
+                if isinstance(found, Unreachable):
+                    _none_is_lost(item, pop)
+                else:
                     _no_orphans(item, pop, domain.of_service(found, item.name))
                 if (key, pop) in self._begun and pop in item.derived and not deleting(item.derived[pop]):
                     words = f"{item.tenant}/{item.name}: somebody took the deletion back in {pop}; it stays as it is"
@@ -427,6 +429,18 @@ def _no_orphans(item: Standing, pop: str, mine: Live) -> None:
     if left := [f"{kind} {name}" for (kind, name), each in mine.items() if not domain.is_marked(each)]:
         path = paths.service(item.tenant, pop, item.name)
         words = f"{pop} has {', '.join(left)}, but {path}, by which alone they can go, is lost"
+        raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
+
+
+def _none_is_lost(item: Standing, pop: str) -> None:
+    """Raises DbaasError deprovision-blocked when nobody can tell what a silent PoP has whose file is lost.
+
+    Once the deletion has begun, a file that is not there is one that went with it.
+    """
+    regions = domain.spec(item, base.YAML).get("replication", {}).get("regions", [])
+    if pop in regions and pop not in item.derived and not any(map(deleting, item.derived.values())):
+        path = paths.service(item.tenant, pop, item.name)
+        words = f"{pop} does not answer, and {path}, by which alone its share can go, is lost"
         raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
 
 

@@ -219,6 +219,15 @@ def test_a_lost_file_is_named_and_nothing_is_deleted(pops: Pops, tmp_path: Path)
     }
 
 
+def test_a_lost_file_of_a_silent_pop_is_named_and_nothing_is_deleted(pops: Pops, tmp_path: Path) -> None:
+    path = "tenants/acme/johannesburg/services/orders.yaml"
+    pops.world.remove(tmp_path, path)
+    pops.johannesburg.down = True
+    error = pops.world.refused("service_claim", tenant="acme", name="orders", state="absent", deletion_policy="delete")
+    assert error.code == "deprovision-blocked"
+    assert f"johannesburg does not answer, and {path}" in str(error)
+
+
 def test_many_go_in_two_commits(pops: Pops) -> None:
     commits = pops.world.commits()
     result = pops.absent("orders", "other")
