@@ -134,12 +134,10 @@ def _of_pop(
     mine = {path: place for path, place in places.items() if place.pop == pop.name}
     derived = [path for path, place in mine.items() if place.kind in ("service", "snapshot")]
     for path, content in snapshot.read(derived).items():
-        try:
-            objects = [item for item in documents.load_all(content, path) if isinstance(item, dict)]
-        except DbaasError as error:
+        objects, why = _objects(content, path)
+        if why:
             # nobody knows what should be there; the rest is looked at all the same
-            yield Finding(pop.name, "differs", error.message, mine[path].tenant, mine[path].name, file=path)
-            continue
+            yield Finding(pop.name, "differs", why, mine[path].tenant, mine[path].name, file=path)
         known.update(map(drift.key, objects))
         yield from drift.of_service(pop.name, objects, live.objects, path)
         if mine[path].kind == "service" and objects:
@@ -153,10 +151,35 @@ def _of_pop(
     overlay = paths.overlay(pop.name, "applications.yaml")
     applications = {item["metadata"]["name"]: item for item in live.applications}
     for path, content in snapshot.read([*founded, *([] if scope else [overlay])]).items():
-        for item in documents.load_all(content, path):
+        objects, why = _objects(content, path)
+        if why:
+            yield Finding(pop.name, "differs", why, founded.get(path, ""), file=path)
+        for item in objects:
             yield from drift.of_object(pop.name, item, applications.get(item["metadata"]["name"]), path)
     words = {name: argocd.words(item) for name, item in applications.items()}
     yield from drift.of_applications(pop.name, live.applications, set(founded.values()), whole=not scope, words=words)
+
+
+def _objects(content: bytes, path: str) -> tuple[list[Json], str]:
+    """The objects of a file, and why they are not all that it holds: people can edit these files too."""
+    try:
+        found = documents.load_all(content, path)
+    except DbaasError as error:
+        return [], error.message
+    objects = [item for item in found if _is_object(item)]
+    return objects, "" if len(objects) == len(found) else f"{path}: holds what is no object"
+
+
+def _is_object(item: Any) -> bool:
+    if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in ("apiVersion", "kind")):
+        return False
+    metadata = item.get("metadata")
+    return (
+        isinstance(metadata, dict)
+        and isinstance(item.get("spec", {}), dict)
+        and isinstance(metadata.get("name"), str)
+        and all(isinstance(metadata.get(name) or {}, dict) for name in ("labels", "annotations"))
+    )
 
 
 def _unrendered(

@@ -146,6 +146,26 @@ def test_a_spoiled_file_hides_nothing(running: World, tmp_path: Path) -> None:
     assert {("differs", "orders"), ("not-rendered", "orders"), ("orphan", "ServiceClaim orders")} <= codes
 
 
+@pytest.mark.parametrize(
+    "text", ["a: [\n", "- no object\n", "kind: Deployment\n", "apiVersion: v1\nkind: X\nmetadata: []\n"]
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tenants/acme/lagos/application.yaml",
+        "overlays/lagos/applications.yaml",
+        "tenants/acme/lagos/services/orders.yaml",
+    ],
+)
+def test_what_is_no_object_hides_nothing(running: World, tmp_path: Path, path: str, text: str) -> None:
+    running.clusters["johannesburg"].answers = [UNREACHABLE]
+    del running.clusters["johannesburg"].others[CLAIM]
+    running.write(tmp_path, **{path: text})
+    report = running.run("gitops_drift_info", fail=False)["drift"]
+    assert [item["file"] for item in report if item["code"] == "differs" and path in item["message"]] == [path]
+    assert ("johannesburg", "unreachable") in [(item["pop"], item["code"]) for item in report]
+
+
 def test_older_catalogs_and_versions_are_told_and_are_no_drift(running: World, tmp_path: Path) -> None:
     path = "base/catalog/scylla.yml"
     catalog = documents.load_all(running.text(path))[0]
