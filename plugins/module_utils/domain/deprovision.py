@@ -22,6 +22,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     Request,
     Yaml,
     copy_in,
+    deleting,
     derived_file,
     whole_spec,
 )
@@ -112,7 +113,14 @@ def _of_service(path: str, name: str) -> bool:
 
 
 def retain(service: Standing, request: Request, yaml: Yaml) -> Step:
-    """The commit that keeps a service's data and gives up its declaration."""
+    """The commit that keeps a service's data and gives up its declaration.
+
+    Raises DbaasError deprovision-blocked when it is being deleted: what is marked is not protected any more.
+    """
+    if going := [pop for pop, content in service.derived.items() if deleting(content)]:
+        words = f"it is being deleted in {', '.join(going)}, where nothing protects it any more"
+        how = "declare it again to take that back, or let it go on with deletion_policy: delete"
+        raise DbaasError("deprovision-blocked", f"{service.tenant}/{service.name}: {words}; {how}")
     files: dict[str, bytes | None] = {}
     if service.claim is not None:
         files[paths.claim(service.tenant, service.name)] = None

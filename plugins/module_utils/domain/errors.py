@@ -77,7 +77,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "What is gone stays gone; run again, and it goes on where it stopped.",
     ),
     "deprovision-cancelled": ("user", False, "Run deprovisioning again only if the service is to go after all."),
-    "deprovision-blocked": ("user", False, "Restore the file named from the repository's history, then run again."),
+    "deprovision-blocked": (
+        "user",
+        False,
+        "Restore the file named from the repository's history, or do as the message says, then run again.",
+    ),
     "snapshot-failed": ("dependency", True, "See the operator's own words; nothing was deleted."),
     "snapshot-unconfirmed": (
         "user",

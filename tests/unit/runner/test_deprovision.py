@@ -133,6 +133,14 @@ def test_retain_keeps_everything_but_the_declaration(pops: Pops) -> None:
     assert pops.files("orders") == []
 
 
+def test_what_is_half_deleted_is_not_called_kept(pops: Pops) -> None:
+    pops.johannesburg.down = True
+    assert pops.absent("orders")["failed"]
+    error = pops.world.refused("service_claim", tenant="acme", name="orders", state="absent")
+    assert error.code == "deprovision-blocked"
+    assert "being deleted in johannesburg" in str(error)
+
+
 def test_deletion_protection_refuses_to_delete_and_not_to_keep(pops: Pops) -> None:
     pops.provision("dear", deletion_protection=True)
     pops.sync()
