@@ -33,21 +33,28 @@ _NAMES = re.compile(r"(name|names|ref|refs|generation|ready|missing|expiry|type)
 #: never shown: who wrote which field, and a second copy of the whole object as text
 _NOISE = ("managedFields", "kubectl.kubernetes.io/last-applied-configuration")
 
-_KEY = (
+_WORD = (
     r"[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|api[_-]?key|access[_-]?key|private[_-]?key|key-data)"
-    r"\\*[\"']?\s*[:=]\s*"
+    r"(?:[_-]?(?:key|value|data|hash))?"
 )
+_KEY = rf"{_WORD}\\*[\"']?\s*(?::=|=>|[:=])\s*"
+_OPTION = re.compile(rf"(?i)--?{_WORD}")
 _TEXTS = (
     # user and password, or a token, in a URL
     (re.compile(r"(?<=://)[^\s/'\"]+(?=@)"), HIDDEN),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    # whatever its scheme
+    (re.compile(r"(?i)(\bauthorization\\*[\"']?\s*[:=]\s*\\*[\"']?)(?:[\w-]+ +)?[^\s,;\"'}\]\\]+"), rf"\1{HIDDEN}"),
     # JSON web tokens, and tokens whose makers mark them
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), HIDDEN),
     (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|AKIA|ASIA)\w{12,}"), HIDDEN),
     # "token": "x", password: 'x', also as text within text; and password: x, secret_key=x
     (re.compile(rf"(?i)({_KEY})(\\*[\"'])((?:\\.|(?!\2).)*?)\2"), rf"\1\2{HIDDEN}\2"),
-    (re.compile(rf"(?i)({_KEY})[^\s,;&\"'}}\]\\]+"), rf"\1{HIDDEN}"),
+    # a text that was cut off has no second quote
+    (re.compile(rf"(?i)({_KEY}\\*[\"']?)[^\s,;&\"'}}\]\\]+"), rf"\1{HIDDEN}"),
+    # an option of a command
+    (re.compile(rf"(?i)((?<!\S)--?{_WORD}\s+)[^\s-]\S*"), rf"\1{HIDDEN}"),
 )
 
 
@@ -74,7 +81,11 @@ def data(value: Any, known: Collection[str] = ()) -> Any:
             if key not in _NOISE
         }
     if isinstance(value, list):
-        return [data(item, known) for item in value]
+        return [
+            # a command's arguments: [--password, …]
+            HIDDEN if number and isinstance(item, str) and _names_next(value[number - 1]) else data(item, known)
+            for number, item in enumerate(value)
+        ]
     return text(value, known) if isinstance(value, str) else value
 
 
@@ -89,6 +100,10 @@ def _member(owner: dict[str, Any], key: str, value: Any, known: Collection[str])
     if key == "value" and isinstance(owner.get("name"), str) and looks_secret(owner["name"]):
         return HIDDEN
     return data(value, known)
+
+
+def _names_next(item: Any) -> bool:
+    return isinstance(item, str) and _OPTION.fullmatch(item) is not None
 
 
 def looks_secret(key: str) -> bool:

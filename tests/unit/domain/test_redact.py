@@ -50,6 +50,7 @@ def test_values_under_keys_that_look_secret(key: str, value: Any) -> None:
         },
         {"url": "cql://orders-client.tenant-acme.svc:9142", "repoURL": "git@github.com:acme/gitops.git"},
         {"env": [{"name": "LOG_LEVEL", "value": "info"}]},
+        {"message": "secretName: orders-agent, --token-file is not there"},
     ],
 )
 def test_what_only_names_a_secret_stays(value: Any) -> None:
@@ -65,6 +66,12 @@ def test_all_values_of_a_secret_and_a_whole_kubeconfig() -> None:
         "metadata": {"name": "s"},
     }
     assert data({"x": {"users": [{"user": {"a": CANARY}}], "clusters": [], "contexts": []}}) == {"x": HIDDEN}
+
+
+def test_arguments_of_commands() -> None:
+    given = ["--name", "orders", "--admin-password", CANARY, "--verbose", "--token", "--last"]
+    expected = ["--name", "orders", "--admin-password", HIDDEN, "--verbose", "--token", HIDDEN]
+    assert data({"args": given}) == {"args": expected}
 
 
 def test_variables_of_containers() -> None:
@@ -94,6 +101,14 @@ def test_noise_that_repeats_everything_is_left_out() -> None:
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
         f"-----BEGIN PRIVATE KEY-----\n{CANARY}",
         f"password: {CANARY}",
+        f"Authorization: token {CANARY}",
+        f'{{"authorization": "{CANARY}"}}',
+        f"run --password {CANARY} -v",
+        f"secretKey: {CANARY}",
+        f"aws_secret_key={CANARY}",
+        f"password => {CANARY}",
+        f"token := {CANARY}",
+        f"password: '{CANARY[:8]}{CANARY} and what was cut",
         f"password: '{CANARY}'",
         f'DB_PASSWORD="it is {CANARY}"',
         f'{{"clientSecret": "a\\"b{CANARY}"}}',
