@@ -99,6 +99,11 @@ def document(tenant: str, name: str, spec: Json, project: str | None = None) -> 
     return {"apiVersion": CLAIM.api_version, "kind": CLAIM.kind, "metadata": metadata, "spec": spec}
 
 
+def misshapen(item: Json) -> bool:
+    """Whether a claim with a whole spec is not what the schema says, or lacks what it fills in."""
+    return bool(_checker().check(item, "")[0]) or fill(schema.SPEC, copy.deepcopy(item["spec"])) != item["spec"]
+
+
 def key(item: Any) -> tuple[str, str] | None:
     """(tenant, name) of a claim document, or None when it names none."""
     metadata = item.get("metadata") if isinstance(item, dict) else None

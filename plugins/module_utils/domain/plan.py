@@ -169,7 +169,13 @@ def plan_claims(
         if identity:
             seen[identity] = item.source or "the same input"
             labels[identity] = label
-        errors += _plan_one(plan, item, label, identity, files, admission, catalog, platform, request, yaml)
+        try:
+            errors += _plan_one(plan, item, label, identity, files, admission, catalog, platform, request, yaml)
+        except (LookupError, TypeError, AttributeError, ValueError):
+            # looked for only now: of a large platform nearly all files are as we wrote them
+            if identity:
+                _refuse_spoiled(*identity, files, platform, yaml)
+            raise
     beyond = _beyond_quotas(plan, labels, files, tenants or {}, yaml)
     if errors or beyond:
         raise InvalidFields("claim-invalid" if errors else "quota-exceeded", [*errors, *beyond])
@@ -395,14 +401,33 @@ def whole_spec(copy: Json, path: str) -> Json:
     return spec
 
 
+def _refuse_spoiled(tenant_id: str, name: str, files: Mapping[str, bytes], platform: Platform, yaml: Yaml) -> None:
+    """Raises DbaasError document-invalid for a derived file of this service that a person has spoiled."""
+    for path in (paths.service(tenant_id, pop, name) for pop in platform.pops):
+        if path not in files:
+            continue
+        spec = _spec(copy_in(files[path], path, yaml))
+        objects = yaml.load_all(files[path], path)
+        if claims.misshapen(claims.document(tenant_id, name, spec)) or not all(map(_is_object, objects)):
+            raise DbaasError("document-invalid", f"{path}: is not as it was rendered; restore it from history")
+
+
+def _is_object(item: Any) -> bool:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return isinstance(metadata, dict) and all(
+        isinstance(part, str) for part in (item.get("kind"), metadata.get("name"))
+    )
+
+
 def _sound(spec: Json) -> bool:
     """Whether what others reckon with is there: a spoiled file must not hold up those of other services."""
     try:
         quota.usage([spec])
         texts = [spec["serviceId"], spec["version"], spec["region"], *spec["replication"]["regions"]]
+        texts += map(str, (spec["storage"]["class"], spec["replication"]["factor"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         return False
-    return isinstance(spec["storage"], dict) and all(isinstance(text, str) for text in texts)
+    return all(isinstance(text, str) for text in texts)
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterable[str]:

@@ -188,6 +188,29 @@ def test_a_copy_that_nobody_can_reckon_with_holds_up_only_its_tenant(
     assert [item["file"] for item in result["problems"]] == [path]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kind: NetworkPolicy\n", "sort: NetworkPolicy\n"),
+        ("  observability:\n", "  other:\n"),
+        ("  backup:\n", "  backup: []\n  other:\n"),
+    ],
+)
+def test_a_file_that_was_spoiled_in_its_middle_holds_up_only_its_own(
+    world: World, tmp_path: Path, old: str, new: str
+) -> None:
+    rendered(world, tmp_path, "orders", "carts", backup={"retention": "20d"})
+    path = f"{LAGOS}/orders.yaml"
+    # as another version of the collection had rendered it, so that what is rendered anew is compared
+    text = world.text(path).replace("dbaas.example.com/renderer: ", "dbaas.example.com/renderer: 0")
+    assert text.count(old) == 1
+    changes = {**edited(world, "orders", "20d", "30d"), **edited(world, "carts", "20d", "30d")}
+    world.write(tmp_path, **{**changes, path: text.replace(old, new)})
+    result = world.run("gitops_reconciliation")
+    assert [item["name"] for item in result["operations"]] == ["carts"]
+    assert [(item["file"], item["code"]) for item in result["problems"]] == [(path, "document-invalid")]
+
+
 def test_foundations_that_are_not_as_tenant_yaml_says(world: World, tmp_path: Path) -> None:
     path = "tenants/acme/tenant.yaml"
     item = world.document(path)
