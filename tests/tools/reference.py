@@ -37,7 +37,7 @@ def pages() -> dict[str, str]:
         found |= {f"{_file(folder, name)}": _page(name, *doc) for name, doc in docs.items()}
         rows = [
             (f"[`{COLLECTION}.{name}`]({_file(folder, name)})", doc["short_description"])
-            for name, (doc, *_) in docs.items()
+            for name, (doc, *_rest) in docs.items()
         ]
         index += [f"## {title}", *_table(("plugin" if folder != "modules" else "module", "what it does"), rows)]
     books = {path.name.removesuffix(".meta.yml"): _yaml(path) for path in sorted(ROOT.glob("playbooks/*.meta.yml"))}

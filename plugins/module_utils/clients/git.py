@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import IO, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
@@ -464,7 +464,7 @@ class GitRepository:
             with subprocess.Popen(
                 command, stdin=names, stdout=subprocess.PIPE, stderr=said, cwd=self._folder, env=self._local
             ) as process:
-                output = cast("BinaryIO", process.stdout)
+                output = cast(IO[bytes], process.stdout)
                 for _spec in specs:
                     header = output.readline()
                     if header.endswith(b" missing\n"):
