@@ -53,6 +53,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 _MADE_FROM = re.compile(rb"# Derived from \S+ \(([0-9a-f]{40}), ([^)\n]*)\)")
+_SERVICE_ID = re.compile(rb"dbaas\.example\.com/service-id: \"?([0-9a-f-]{36})")
 _RENDER = "playbook reconcile_claims renders it"
 
 
@@ -141,6 +142,7 @@ class _Check:
             for item in tenants.values():
                 yield from self._foundation(item, platform, foundations)
         yield from self._orphans(places, plan, tenants)
+        yield from self._shared_ids(places, plan)
         for portion in _portions([path for path in derived if path not in self.exact]):
             for path, content in self.tree.read(portion).items():
                 yield from self._objects(path, places[path], content)
@@ -331,6 +333,22 @@ class _Check:
                 if place.pop not in own:
                     words = f"tenant.yaml of {place.tenant} does not name {place.pop}"
                     yield Problem(path, 1, "orphan", words, ERROR, ", ".join(own))
+
+    def _shared_ids(self, places: Mapping[str, Place], plan: ClaimsPlan | None) -> Iterator[Problem]:
+        """A service id that two services bear: what is kept under it would be the other's too."""
+        bearers: dict[str, set[tuple[str, str]]] = {}
+        for claim in plan.claims if plan else []:
+            bearers.setdefault(claim.spec["serviceId"], set()).add((claim.tenant, claim.name))
+        for path, place in places.items():
+            if place.kind == "service" and (found := _SERVICE_ID.search(self.beginnings[path])):
+                bearers.setdefault(found[1].decode(), set()).add((place.tenant, place.name))
+        for service_id, services in bearers.items():
+            for tenant_id, name in sorted(services) if len(services) > 1 else []:
+                path = paths.claim(tenant_id, name)
+                if path in self.tree.blobs:
+                    others = ", ".join("/".join(other) for other in sorted(services - {(tenant_id, name)}))
+                    line = documents.line_of(self._read(path), "spec.serviceId")
+                    yield Problem(path, line, "claim-invalid", f"spec.serviceId: {service_id} is also that of {others}")
 
     def _objects(self, path: str, place: Place, content: bytes) -> Iterator[Problem]:
         """Objects in a derived file that are not the tenant's to have."""

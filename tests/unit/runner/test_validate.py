@@ -64,6 +64,22 @@ def test_a_region_that_the_claim_does_not_name_is_an_orphan(world: World, tmp_pa
     assert [(item["file"], item["code"], item["allowed"]) for item in found] == [(there, "orphan", "lagos")]
 
 
+def test_a_service_id_is_that_of_one_service(world: World, tmp_path: Path) -> None:
+    rendered(world, tmp_path, "orders", replication={"regions": ["lagos", "johannesburg"]})
+    world.run("tenant", tenant="beta", regions=["lagos"])
+    path = f"{CLAIMS}/orders.yaml"
+    service_id = world.document(path)["spec"]["serviceId"]
+    theirs = "tenants/beta/claims/orders.yaml"
+    world.write(tmp_path, **{theirs: documents.dump(claim("orders", "beta", serviceId=service_id))})
+    named = [
+        (item["file"], item["message"])
+        for item in world.run("gitops_validation_info")["problems"]
+        if item["code"] == "claim-invalid"
+    ]
+    expected = [(path, "beta/orders"), (theirs, "acme/orders")]
+    assert named == [(file, f"spec.serviceId: {service_id} is also that of {other}") for file, other in expected]
+
+
 def test_a_derived_file_edited_by_hand_is_named_with_its_first_line(world: World, tmp_path: Path) -> None:
     rendered(world, tmp_path, "orders")
     path = f"{LAGOS}/orders.yaml"
