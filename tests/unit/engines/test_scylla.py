@@ -315,3 +315,84 @@ def test_nobody_tells_that_a_backup_has_ended() -> None:
     taken = state([{"status": {"taskID": "7c1a", "conditions": [{"type": "Degraded", "status": "False"}]}}])
     assert taken.state == "unknown"
     assert "backup/7c1a" in taken.message
+
+
+def test_a_ring_as_the_operator_wants_it() -> None:
+    """By hand, from the operator's own documentation of ScyllaCluster v1."""
+    found = cluster(SMALL)
+    racks_ = [
+        {key: value for key, value in rack.items() if key != "placement"} for rack in found["datacenter"]["racks"]
+    ]
+    prefix = "dbaas.example.com"
+    assert {**found, "datacenter": {**found["datacenter"], "racks": racks_}} == {
+        "version": "2026.1.0",
+        "agentVersion": "3.10.1",
+        "automaticOrphanedNodeCleanup": True,
+        "podMetadata": {
+            "labels": {
+                f"{prefix}/tenant": "123",
+                f"{prefix}/service": "ring",
+                f"{prefix}/engine": "scylla",
+                f"{prefix}/service-id": shipped.ID,
+                f"{prefix}/region": "lagos",
+            },
+            "annotations": {f"{prefix}/path": "tenants/123/claims/ring.yaml"},
+        },
+        "exposeOptions": {
+            "nodeService": {"type": "Headless"},
+            "broadcastOptions": {"nodes": {"type": "PodIP"}, "clients": {"type": "PodIP"}},
+        },
+        "datacenter": {
+            "name": "lagos",
+            "racks": [
+                {
+                    "name": rack,
+                    "members": 1,
+                    "storage": {"capacity": "500Gi", "storageClassName": "fast-nvme"},
+                    "resources": {
+                        "requests": {"cpu": "4", "memory": "16Gi"},
+                        "limits": {"cpu": "4", "memory": "16Gi"},
+                    },
+                    "agentResources": {
+                        "requests": {"cpu": "100m", "memory": "256Mi"},
+                        "limits": {"cpu": "100m", "memory": "256Mi"},
+                    },
+                    "scyllaConfig": "ring-config",
+                    "scyllaAgentConfig": "ring-agent-config",
+                }
+                for rack in "abc"
+            ],
+        },
+        "backups": [
+            {
+                "name": "scheduled",
+                "cron": "0 2 * * *",
+                "retention": 14,
+                "dc": ["lagos"],
+                "location": ["lagos:s3:dbaas-lagos-123"],
+            }
+        ],
+        "repairs": [{"name": "weekly", "cron": "0 4 * * 6"}],
+    }
+    settings = only(rendered(SMALL)["lagos"], "ConfigMap")
+    assert settings["metadata"]["name"] == "ring-config"
+    assert settings["data"] == {
+        "scylla.yaml": "authenticator: PasswordAuthenticator\nauthorizer: CassandraAuthorizer\n"
+    }
+
+
+def test_where_a_ring_is_reached_and_by_which_secrets() -> None:
+    to = ENGINE.connection("ring", "tenant-123", "lagos.dbaas.internal")
+    assert (to.scheme, to.host, to.port, to.tls) == (
+        "cql",
+        "ring-client.tenant-123.svc.lagos.dbaas.internal",
+        9142,
+        True,
+    )
+    assert (to.secret, to.ca_secret) == ("ring-credentials", "ring-local-serving-ca")
+    assert to.client_certificate_secret == "ring-local-user-admin"
+    agent, superuser = ENGINE.secrets("ring")
+    assert (agent.name, agent.purpose) == ("ring-agent-config", "agent")
+    assert agent.fields == {"scylla-manager-agent.yaml": "auth_token: {password}\n"}
+    assert (superuser.name, superuser.purpose) == ("ring-credentials", "superuser")
+    assert superuser.fields == {"username": "dbaas", "password": "{password}"}
