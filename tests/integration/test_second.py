@@ -157,7 +157,7 @@ def test_the_users_may_do_what_is_documented_and_no_more(second: Second) -> None
         "reader": [
             "/api/v1/namespaces/delivery/secrets",
             "/api/v1/namespaces/tenant-acme/secrets",
-            "/api/v1/namespaces/delivery/configmaps",
+            "/apis/apps/v1/deployments",
         ],
         "observer": ["/api/v1/namespaces/delivery/configmaps", "/apis/apps/v1/deployments"],
     }

@@ -123,10 +123,11 @@ class Remote:
     ssh_known_hosts: str | None = None
 
     def __post_init__(self) -> None:
-        if "://" in self.url and urlsplit(self.url).password is not None:
+        if carries_secret(self.url):
             raise DbaasError(
                 "option-invalid",
-                "The address of the repository holds a password; give it as token or token_file instead.",
+                "The address of the repository holds a user or a password; give them as username, and as token or"
+                " token_file.",
             )
 
     @property
@@ -139,6 +140,14 @@ class Remote:
             plain = unquote(password)
             secrets += [_basic(unquote(urlsplit(self.proxy).username or ""), plain), password, plain]
         return secrets
+
+
+def carries_secret(url: str) -> bool:
+    """Whether an address may hold a secret: a password, or over http(s) a user, as which hosts take a token too."""
+    if "://" not in url:
+        return False
+    parts = urlsplit(url)
+    return parts.password is not None or (parts.scheme in ("http", "https") and bool(parts.username))
 
 
 class Snapshot:

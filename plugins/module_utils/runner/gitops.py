@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot, carries_secret
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
@@ -98,8 +97,8 @@ def _document(run: Run, known: str) -> Json:
     pops = {item["name"]: to_fields(platform.POP, item) for item in run.options["pops"]}
     # the address that one writer happens to use does not move the platform
     address = run.text("repo_url") or known or run.text("repository")
-    if "://" in address and urlsplit(address).password is not None:
-        words = "an address without a password: it would stand in Git; Argo CD has a Secret for it"
+    if carries_secret(address):
+        words = "an address without user and password: they would stand in Git; Argo CD has a Secret for them"
         raise InvalidFields("option-invalid", [FieldError("repo_url", "********", words)])
     return platform.document(address, run.text("branch") or "main", pops)
 

@@ -270,7 +270,9 @@ def test_password_in_the_address_is_refused() -> None:
     error = refusal(lambda: Remote(f"https://me:{CANARY.replace('/', '%2F')}@git.example.com/r.git"))
     assert error.code == "option-invalid"
     assert Remote("git@host:path:with:colons").secrets == []
-    assert Remote("https://me@host/r.git").url == "https://me@host/r.git"
+    # as which GitHub and others take a token too
+    assert refusal(lambda: Remote(f"https://{CANARY.replace('/', '%2F')}@host/r.git")).code == "option-invalid"
+    assert Remote("ssh://git@host/r.git").url == "ssh://git@host/r.git"
 
 
 def test_redirects_do_not_take_the_token_along(there: GitRemote) -> None:
