@@ -396,3 +396,14 @@ def test_where_a_ring_is_reached_and_by_which_secrets() -> None:
     assert agent.fields == {"scylla-manager-agent.yaml": "auth_token: {password}\n"}
     assert (superuser.name, superuser.purpose) == ("ring-credentials", "superuser")
     assert superuser.fields == {"username": "dbaas", "password": "{password}"}
+
+
+def test_what_more_regions_and_copies_ask_of_people() -> None:
+    old, new = admitted(SMALL).spec, admitted(WIDE).spec
+    (joins,) = [item for item in ENGINE.consequences(old, new) if item.field == "spec.replication.regions"]
+    assert "a datacenter of 3 nodes joins the ring in johannesburg" in joins.how
+    assert "nodetool rebuild" in joins.how
+    more = {**old, "replication": {**old["replication"], "factor": 2}}
+    (copies,) = ENGINE.consequences(old, more)
+    assert (copies.field, copies.restart, copies.seconds) == ("spec.replication.factor", "none", 0)
+    assert "from now on" in copies.how
