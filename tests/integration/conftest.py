@@ -120,22 +120,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.name == "test_nothing_secret_is_anywhere")
 
 
+def tenants() -> list[Json]:
+    """The tenants that all tests share, as they are set up: without quotas."""
+    spec = {"regions": list(POPS), "owners": ["acme-admins"]}
+    kind = {"apiVersion": "dbaas.example.com/v1alpha1", "kind": "Tenant"}
+    return [{**kind, "metadata": {"name": name}, "spec": spec} for name in TENANTS]
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     lab = Lab.up(POPS, state=tmp_path_factory.mktemp("pops"), delay=DELAY)
     try:
         set_up(lab)
         platform = Platform(lab)
-        tenants = [
-            {
-                "apiVersion": "dbaas.example.com/v1alpha1",
-                "kind": "Tenant",
-                "metadata": {"name": name},
-                "spec": {"regions": list(POPS), "owners": ["acme-admins"]},
-            }
-            for name in TENANTS
-        ]
-        assert platform.module("tenants", {"tenants": tenants})["changed"]
+        assert platform.module("tenants", {"tenants": tenants()})["changed"]
         yield platform
     finally:
         lab.down(purge=True)

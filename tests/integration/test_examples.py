@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from ansible.parsing.plugin_docs import read_docstring
 
-from tests.integration.conftest import Platform
+from tests.integration.conftest import Platform, tenants
 from tests.lab.gitserver import make_repository
 from tests.lab.platform import ROOT, environment
 
@@ -30,6 +31,13 @@ PLAYBOOKS = (
 )
 #: These take a service away, or want a working copy or a report's place; tests of their own run them.
 ELSEWHERE = ("deprovision_service", "drift_report", "reconcile_claims", "validate_gitops")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tenants_as_before(platform: Platform) -> Iterator[None]:
+    """Some examples give a tenant quotas, which the tests after these must not meet."""
+    yield
+    assert not platform.module("tenants", {"tenants": tenants()})["failed"]
 
 
 def examples(folder: str) -> dict[str, list[Json]]:
