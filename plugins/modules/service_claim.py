@@ -179,8 +179,8 @@ manifests:
       elements: dict
       returned: when O(state=rendered)
 wait:
-  description: State of each service when waiting ended.
-  returned: when O(wait) is true
+  description: State of each service when waiting ended; with O(state=absent) how far it is in each region (gone, unreachable …).
+  returned: when O(wait) is true, and with O(state=absent)
   type: list
   elements: dict
   sample:

@@ -257,9 +257,7 @@ def message(operations: Sequence[Operation], verb: str, request: Request) -> str
     """Subject and a machine-readable trailer per service; the verb is Keep, Back up, Mark or Remove."""
     first = operations[0]
     what = f"service {first.tenant}/{first.name}" if len(operations) == 1 else f"{len(operations)} services"
-    subject = f"{verb} {what}" + {"Keep": "'s data", "Mark": " for deletion"}.get(verb, "")
-    if len(operations) > 1:
-        subject = subject.replace("services's", "services'")
+    subject = {"Keep": f"Keep the data of {what}", "Mark": f"Mark {what} for deletion"}.get(verb, f"{verb} {what}")
     who = f"requester={request.requester} deadline={request.deadline}"
     trailers = [f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name} {who}" for item in operations]
     return "\n".join([subject, "", *trailers, ""])
