@@ -67,6 +67,52 @@ options:
     type: path
 """
 
+    AWX = r"""
+options:
+  controller_host:
+    description:
+      - Address of AWX, such as V(https://awx.example.com); C(https) where no scheme is given.
+      - If not given, the environment variable E(CONTROLLER_HOST) is used.
+    type: str
+  controller_oauthtoken:
+    description:
+      - Token of an AWX user.
+      - If not given, the environment variable E(CONTROLLER_OAUTH_TOKEN) is used.
+    type: str
+  controller_username:
+    description:
+      - User name, where no token is given.
+      - If not given, the environment variable E(CONTROLLER_USERNAME) is used.
+    type: str
+  controller_password:
+    description:
+      - Password that goes with O(controller_username).
+      - If not given, the environment variable E(CONTROLLER_PASSWORD) is used.
+    type: str
+  validate_certs:
+    description:
+      - Whether the certificate of AWX must be valid.
+      - If not given, the environment variable E(CONTROLLER_VERIFY_SSL) is used.
+    type: bool
+    default: true
+  controller_ca_cert:
+    description:
+      - PEM file of the authority that signed AWX's certificate.
+      - If not given, the environment variable E(CONTROLLER_CA_CERT) is used.
+    type: path
+  controller_prefix:
+    description:
+      - Path of the API behind a gateway, such as V(controller) for C(/api/controller/v2/); found out when not given.
+      - If not given, the environment variable E(CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX) is used.
+    type: str
+  request_timeout:
+    description:
+      - Seconds to wait for each answer.
+      - If not given, the environment variable E(CONTROLLER_REQUEST_TIMEOUT) is used.
+    type: float
+    default: 30.0
+"""
+
     SHIPPED = r"""
 options:
   shipped:

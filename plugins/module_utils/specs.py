@@ -34,6 +34,24 @@ def connections() -> Spec:
     }
 
 
+def controller() -> Spec:
+    """Options of every module that speaks to AWX, under the names and environment variables of awx.awx."""
+    return {
+        "controller_host": _text("CONTROLLER_HOST"),
+        "controller_oauthtoken": _text("CONTROLLER_OAUTH_TOKEN", no_log=True),
+        "controller_username": _text("CONTROLLER_USERNAME"),
+        "controller_password": _text("CONTROLLER_PASSWORD", no_log=True),
+        "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["CONTROLLER_VERIFY_SSL"])},
+        "controller_ca_cert": {"type": "path", "fallback": (env_fallback, ["CONTROLLER_CA_CERT"])},
+        "controller_prefix": _text("CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX"),
+        "request_timeout": {
+            "type": "float",
+            "default": 30.0,
+            "fallback": (env_fallback, ["CONTROLLER_REQUEST_TIMEOUT"]),
+        },
+    }
+
+
 def _delivery() -> Spec:
     return {"requester": _text(), "delivery_timeout": {"type": "int", "default": 120}, "shipped": {"type": "dict"}}
 

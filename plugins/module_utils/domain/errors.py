@@ -71,6 +71,26 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "kube-auth": ("user", False, "Check the credentials of this kubeconfig context."),
     "kube-refused": ("user", False, "The Kubernetes API refused the request; its own words are in the message."),
     "kube-missing": ("user", False, "The kubeconfig or its context does not exist."),
+    "awx-unreachable": (
+        "dependency",
+        True,
+        "Check the address of AWX, the network and its certificate (controller_ca_cert).",
+    ),
+    "awx-unauthorized": ("user", False, "Give a token of AWX that is valid: this one has expired or was revoked."),
+    "awx-forbidden": ("user", False, "Give the token's user the role in AWX that the message speaks of."),
+    "awx-missing": ("user", False, "AWX has no such object, or this user may not see it."),
+    "awx-rejected": ("user", False, "AWX refused the request; its own words are in the message."),
+    "awx-busy": ("dependency", True, "AWX is overloaded or failing; run again, and look at its web and task pods."),
+    "awx-answer-invalid": (
+        "dependency",
+        True,
+        "What answers at this address is no AWX, or cuts its answers short: look at what stands before it.",
+    ),
+    "awx-unconfirmed": (
+        "dependency",
+        True,
+        "AWX may have done it; run again: what is there already is found, not made twice.",
+    ),
     "deprovision-incomplete": (
         "dependency",
         True,
