@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -14,12 +14,13 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import 
 from ansible_collections.dbaas.platform.plugins.plugin_utils.action import ROOT, untagged
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class RunnerLookup(LookupBase):
     """A lookup that calls runners; each term is its own answer."""
 
-    def answer(self, runner: Callable[[Run], Json], **more: Any) -> Json:
+    def answer(self, runner: Callable[[Run], Result], **more: Any) -> Result:
         """The runner's result; its failure as AnsibleError."""
         options = {**untagged(self.get_options()), **more, "shipped": shipped(ROOT)}
         try:

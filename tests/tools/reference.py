@@ -47,6 +47,9 @@ def pages() -> dict[str, str]:
         for name, data in books.items()
     ]
     index += ["## Playbooks", *_table(("playbook", "what it does"), rows)]
+    if books:
+        found["awx_templates.md"] = _templates()
+        index += ["What AWX's job templates of the playbooks ask for: [awx_templates.md](awx_templates.md)."]
     roles = {path.parents[1].name: _yaml(path) for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))}
     if roles:
         found["roles.md"] = _roles(roles)
@@ -119,6 +122,47 @@ def _playbooks(books: dict[str, Json]) -> str:
         lines += [f"## {COLLECTION}.{name}", *_paragraphs(entry["description"]), *_options(entry["options"])]
         lines.append(f"```\n{entry['examples'].strip()}\n```")
     return _joined(lines)
+
+
+def _templates() -> str:
+    """Job templates with their surveys, as the shipped catalog makes them: whoever reviews a change sees it here."""
+    from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import survey
+    from ansible_collections.dbaas.platform.plugins.module_utils.runner import awx_templates, base
+
+    run = base.Run({"shipped": base.shipped(ROOT)})
+    books = awx_templates.books(ROOT)
+    lines = [
+        "# AWX's job templates",
+        _MADE,
+        f"One for each playbook, with the choices of the shipped catalog. Each survey ends with `{survey.KEY}`.",
+    ]
+    settings: Json = {"playbooks": [], "books": books, "common": {}, "differing": {}, "without": []}
+    for template in awx_templates.run(base.Run({**run.options, **settings})):
+        questions = [question for question in template["survey_spec"]["spec"] if question["variable"] != survey.KEY]
+        lines += [f"## {template['name']}", f"{template['description']}: `{template['playbook']}`."]
+        lines += _table(("variable", "question", "type", "answer", "default", "help"), map(_question, questions))
+        left = survey.left_out(books[template["playbook"][len("playbooks/") : -len(".yml")]]["options"])
+        lines += [f"Not asked for: `{option}` {why}." for option, why in left.items()]
+    return _joined(lines)
+
+
+def _question(question: Json) -> tuple[str, ...]:
+    unit = "" if question["type"] in ("integer", "float") else " characters"
+    least, most = question["min"], question["max"]
+    limits = f"at least {least}" if most is None else f"{least or 0} to {most}"
+    answers = [
+        "required" if question["required"] else "",
+        ", ".join(f"`{choice}`" for choice in question.get("choices", [])),
+        f"{limits}{unit}" if (least, most) != (None, None) else "",
+    ]
+    return (
+        f"`{question['variable']}`",
+        question["question_name"],
+        question["type"],
+        "; ".join(each for each in answers if each),
+        f"`{question['default']}`" if question["default"] != "" else "",
+        question["question_description"],
+    )
 
 
 def _roles(roles: dict[str, Json]) -> str:

@@ -31,6 +31,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "What is named cannot go back; roll back to something later, or change the other fields with merge: true.",
     ),
     "option-invalid": ("user", False, "Correct the options named."),
+    "survey-impossible": (
+        "user",
+        False,
+        "Give the options named a form that AWX can ask for, in the playbook's .meta.yml; nothing was generated.",
+    ),
     "dependency-missing": (
         "dependency",
         False,

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, contexts
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import combine
@@ -193,7 +196,25 @@ def _described(item: Wanted, found: Mapping[str, Any]) -> Json:
 
 def catalog(run: Run) -> Json:
     """The whole catalog as data: the repository's where one is given, else the one that is shipped."""
+    return known(run)[0].data()
+
+
+def platform(run: Run) -> Json:
+    """The platform as data: repo_url, branch, pops (name -> what platform.yml says of it, defaults filled in)."""
+    return asdict(known(run)[1])
+
+
+def known(run: Run) -> tuple[Catalog, Platform]:
+    """Catalog and platform: of the folder `catalog` where one is given, else of the repository, else those shipped."""
+    if folder := run.text("catalog"):
+        place = Path(folder).expanduser()
+        files = {path.name: path.read_text() for path in sorted(place.glob("*.yml")) if path.name != "platform.yml"}
+        if not files:
+            raise DbaasError("option-invalid", f"catalog: {folder} holds no *.yml of a catalog")
+        own = place / "platform.yml"
+        stated = {**run.options["shipped"], "catalog": files, **({"platform": own.read_text()} if own.exists() else {})}
+        return base.stated(Run({"shipped": stated}))
     if not run.text("repository"):
-        return base.stated(run)[0].data()
+        return base.stated(run)
     with base.repository(run) as repository:
-        return base.kept(repository.fetch())[0].data()
+        return base.kept(repository.fetch())

@@ -52,7 +52,7 @@ def test_what_is_asked_for_is_used_and_what_is_used_is_asked_for(name: str) -> N
         optional = rf"\b{option} (\| default\(|is defined and)"
         assert data.get("required") or re.search(optional, expressions), f"{option} may be missing"
         if data["type"] in ("int", "bool") and not data.get("required"):
-            assert "default" in data
+            assert "default" in data or "as it is when" in data["description"] or "as they are" in data["description"]
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
+from tests.tools.tree import ROOT
 from tests.unit.runner.world import World, claim, copy
 
 
@@ -62,3 +64,73 @@ def test_terms_name_tenant_and_service(services: World, name: str) -> None:
             lookup(name, term)
     with pytest.raises(AnsibleError, match="nearest: orders"):
         lookup(name, "acme/ordrs")
+
+
+def names(template: dict[str, Any]) -> list[str]:
+    return [question["variable"] for question in template["survey_spec"]["spec"]]
+
+
+def test_a_job_template_for_every_playbook_no_more_and_no_less() -> None:
+    books = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml") if not path.name.endswith(".meta.yml"))
+    found = lookup("awx_job_templates", common={"organization": "DBaaS"})
+    assert [template["playbook"] for template in found] == [f"playbooks/{book}" for book in books]
+    assert [template["name"] for template in found] == [
+        f"dbaas-{book.removesuffix('.yml').replace('_', '-')}" for book in books
+    ]
+    assert {template["organization"] for template in found} == {"DBaaS"}
+    assert all(names(template)[-1] == "dbaas_idempotency_key" for template in found)
+    by_name = {template["name"]: template for template in found}
+    assert by_name["dbaas-provision-service"]["ask_limit_on_launch"]
+    # it works on all points of presence as one, so a limit is an error
+    assert not by_name["dbaas-reconcile-claims"]["ask_limit_on_launch"]
+
+
+def test_job_templates_by_name_with_fields_of_their_own() -> None:
+    (found,) = lookup(
+        "awx_job_templates",
+        "provision_service",
+        common={"inventory": "platform"},
+        differing={"provision_service": {"inventory": "lagos"}},
+        without=["dbaas_wait"],
+    )
+    assert found["inventory"] == "lagos"
+    assert "dbaas_wait_timeout" in names(found)
+    assert "dbaas_wait" not in names(found)
+    with pytest.raises(
+        AnsibleError, match=r"_terms: given 'provision', allowed: one of .*; nearest: provision_service"
+    ):
+        lookup("awx_job_templates", "provision")
+
+
+def test_choices_of_a_catalog_of_ones_own(tmp_path: Path) -> None:
+    for path in (ROOT / "catalog").glob("*.yml"):
+        text = path.read_text().replace("scy-ring-3", "our-ring").replace("ashburn", "dallas")
+        if path.name != "yugabyte.yml":
+            (tmp_path / path.name).write_text(text)
+    (found,) = lookup("awx_job_templates", "provision_service", catalog=str(tmp_path))
+    choices = {question["variable"]: question.get("choices") for question in found["survey_spec"]["spec"]}
+    assert choices["sku"] == ["our-ring", "scy-ring-5", "scy-ring-9"]
+    assert choices["engine"] == ["scylla"]
+    assert choices["region"] == ["lagos", "johannesburg", "frankfurt", "dallas"]
+    (tmp_path / "platform.yml").unlink()
+    (found,) = lookup("awx_job_templates", "provision_service", catalog=str(tmp_path))
+    assert "ashburn" in str(found["survey_spec"])
+    with pytest.raises(AnsibleError, match="nowhere holds no"):
+        lookup("awx_job_templates", catalog="nowhere")
+
+
+def test_choices_of_the_repository(services: World) -> None:
+    (found,) = lookup("awx_job_templates", "provision_service")
+    choices = {question["variable"]: question.get("choices") for question in found["survey_spec"]["spec"]}
+    assert choices["region"] == ["lagos", "johannesburg"]
+
+
+def test_the_platform_and_its_points_of_presence(services: World) -> None:
+    (platform,) = lookup("platform")
+    assert (list(platform["pops"]), platform["branch"]) == (["lagos", "johannesburg"], "main")
+    (lagos,) = lookup("platform", "lagos")
+    assert (lagos["context"], lagos["cluster_domain"]) == ("lagos", "lagos.dbaas.internal")
+    with pytest.raises(AnsibleError, match="no point of presence 'accra'; there are lagos, johannesburg"):
+        lookup("platform", "accra")
+    (shipped,) = lookup("platform", repository="")
+    assert list(shipped["pops"]) == ["lagos", "johannesburg", "frankfurt", "ashburn"]
