@@ -19,7 +19,13 @@ from tests.unit.runner.world import MODULES
 
 Json = dict[str, Any]
 PLUGINS = "ansible_collections.dbaas.platform.plugins"
-LOOKUPS = ("connection", "service_catalog", "service_claim")
+LOOKUPS = ("awx_job_templates", "connection", "platform", "service_catalog", "service_claim")
+#: those that look at the repository alone -> their other options
+OF_GIT = {
+    "awx_job_templates": ("common", "differing", "without", "catalog"),
+    "platform": ("catalog",),
+    "service_catalog": (),
+}
 
 
 def names(folder: str) -> list[str]:
@@ -83,9 +89,9 @@ def test_action_and_module_call_the_same_runner_with_the_same_spec(name: str, mo
 def test_lookup_reads_the_same_environment_as_the_modules(name: str) -> None:
     options = documented("lookup", name)["options"]
     spec = specs.connections()
-    if name == "service_catalog":
+    if name in OF_GIT:
         del spec["kubeconfig"]
-    assert set(options) == {"_terms", *spec}
+    assert set(options) == {"_terms", *OF_GIT.get(name, ()), *spec}
     for key, item in spec.items():
         assert options[key]["type"] == item["type"]
         assert [variable["name"] for variable in options[key]["env"]] == item["fallback"][1]
