@@ -226,6 +226,37 @@ def gitops_validation_info() -> Spec:
     }
 
 
+def _kubernetes() -> Spec:
+    return {"kubeconfig": connections()["kubeconfig"], "context": _text()}
+
+
+def awx_token() -> Spec:
+    """Of module awx_token."""
+    known = controller()
+    return {
+        "argument_spec": {
+            "dest": {"type": "path", "required": True},
+            "wait_timeout": {"type": "int", "default": 1800},
+            **{
+                name: known[name]
+                for name in ("controller_host", "validate_certs", "controller_ca_cert", "request_timeout")
+            },
+            **_kubernetes(),
+        }
+    }
+
+
+def awx_backup() -> Spec:
+    """Of module awx_backup."""
+    return {
+        "argument_spec": {
+            "keep": {"type": "int", "default": 7},
+            "wait_timeout": {"type": "int", "default": 3600},
+            **_kubernetes(),
+        }
+    }
+
+
 def gitops_repository() -> Spec:
     """Of module gitops_repository."""
     return {
@@ -236,6 +267,7 @@ def gitops_repository() -> Spec:
                 "required": True,
                 "options": {"name": _text(required=True), **argument_spec(platform.POP)},
             },
+            "merge": {"type": "bool", "default": False},
             "repo_url": _text(),
             "upgrade": {"type": "bool", "default": False},
             **connections(),

@@ -54,6 +54,38 @@ options:
         description: What it runs, of V(crds), V(rbac), V(policies), V(argocd), V(tenants), V(observer), V(operators); all when not given.
         type: list
         elements: str
+      awx:
+        description:
+          - The platform's AWX, in the one point of presence that it runs in.
+          - What stands in C(platform.yml) stays when it is not given.
+        type: dict
+        suboptions:
+          hostname:
+            description: Name under which people and webhooks reach it, over HTTPS.
+            type: str
+          tls_secret:
+            description: Secret of namespace C(awx) with its certificate; the ingress's own one when not given.
+            type: str
+          storage_class:
+            description: Storage class of its database and backups; the cluster's default when not given.
+            type: str
+          storage_size:
+            description: Size of its database's volume; V(20Gi) when not given.
+            type: str
+          backup_size:
+            description: Size of the volume that backups are kept on; V(50Gi) when not given.
+            type: str
+          backup_schedule:
+            description: When a backup is made, as a cron expression in UTC; V(15 2 * * *) when not given.
+            type: str
+          backups_kept:
+            description: How many backups stay; V(7) when not given.
+            type: int
+  merge:
+    description:
+      - Whether O(pops) is laid over what C(platform.yml) has; points of presence and fields that are not given stay then.
+    type: bool
+    default: false
   repo_url:
     description:
       - Address of the repository as Argo CD sees it. When not given, the one that C(platform.yml) has, at first O(repository).

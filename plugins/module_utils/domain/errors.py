@@ -86,6 +86,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "awx-missing": ("user", False, "AWX has no such object, or this user may not see it."),
     "awx-rejected": ("user", False, "AWX refused the request; its own words are in the message."),
     "awx-busy": ("dependency", True, "AWX is overloaded or failing; run again, and look at its web and task pods."),
+    "awx-not-ready": (
+        "dependency",
+        True,
+        "See what the AWX operator says (kubectl -n awx describe awx), then run again: it goes on where it stopped.",
+    ),
     "awx-answer-invalid": (
         "dependency",
         True,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import schedule, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
 
@@ -54,6 +55,7 @@ POP: Json = {
             "description": "Kubernetes users that may change and delete what is kept in Git; Argo CD's when not given.",
         },
         "components": {**_USERS, "description": "What the PoP runs; everything when not given."},
+        "awx": instance.SCHEMA,
     },
 }
 
@@ -71,6 +73,8 @@ class Pop:
     argocd_user: str
     deliverers: tuple[str, ...]
     components: tuple[str, ...]
+    #: the platform's AWX, where it runs here (instance.SCHEMA)
+    awx: Json | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,12 @@ def _problems(pops: Json) -> Iterator[FieldError]:
                 yield FieldError(f"pops.{name}.components[{index}]", component, "one of " + ", ".join(COMPONENTS))
         for index, network in enumerate(data.get("podCIDRs", [])):
             yield from network_problem(f"pops.{name}.podCIDRs[{index}]", network)
+        cron = data.get("awx", {}).get("backupSchedule")
+        if cron and (wrong := schedule.problem(cron)):
+            yield FieldError(f"pops.{name}.awx.backupSchedule", cron, wrong)
+    if len(having := [name for name, data in pops.items() if "awx" in data]) > 1:
+        for name in having[1:]:
+            yield FieldError(f"pops.{name}.awx", name, f"one AWX per platform; it runs in {having[0]}")
 
 
 def network_problem(path: str, given: str) -> Iterator[FieldError]:
@@ -145,6 +155,7 @@ def _pop(name: str, data: Json) -> Pop:
         argocd_user=user,
         deliverers=tuple(data.get("deliverers", [user])),
         components=tuple(data.get("components", COMPONENTS)),
+        awx=data.get("awx"),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, policies, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
@@ -73,7 +74,12 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
     applications = [
         application for component in pop.components for application in _component(component, pop, platform, catalog)
     ]
+    awx: dict[str, list[Json]] = {}
+    if pop.awx:
+        applications += _awx(pop, platform)
+        awx[paths.overlay(pop.name, "awx", "awx.yaml")] = instance.objects(pop.awx, KEEP)
     return {
+        **awx,
         paths.overlay(pop.name, "projects.yaml"): _projects(pop, platform),
         paths.overlay(pop.name, "applications.yaml"): applications,
         paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop, platform),
@@ -149,6 +155,12 @@ def _component(component: str, pop: Pop, platform: Platform, catalog: Catalog) -
         yield _application("dbaas-argocd", pop, platform, paths.base("argocd"), namespace=pop.argocd_namespace)
     else:
         yield _application(f"dbaas-{component}", pop, platform, paths.base(component))
+
+
+def _awx(pop: Pop, platform: Platform) -> Iterable[Json]:
+    if "operators" in pop.components:
+        yield _operator("awx", pop, instance.CHART)
+    yield _application("dbaas-awx", pop, platform, paths.overlay(pop.name, "awx"), namespace=instance.NAME)
 
 
 def _application(name: str, pop: Pop, platform: Platform, path: str, namespace: str = "dbaas-system") -> Json:

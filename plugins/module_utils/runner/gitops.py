@@ -52,7 +52,7 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
         before = next(iter(documents.load_all(stands, paths.PLATFORM)), {})
         # what another layout means is not known here, so it is not written over
         platform.parse(before)
-    wanted = _document(run, before.get("repoURL") or "")
+    wanted = _document(run, before)
     parsed = platform.parse(wanted)
     if gone := [name for name in before.get("pops", {}) if name not in parsed.pops]:
         words = f"all that the platform has, {', '.join(gone)} too: giving up a point of presence is not built yet"
@@ -89,14 +89,21 @@ def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | N
     return plan_tenants(found, files, platform=parsed, renderer=VERSION, yaml=base.YAML).files
 
 
-def _document(run: Run, known: str) -> Json:
+def _document(run: Run, before: Json) -> Json:
     names = [item["name"] for item in run.options["pops"]]
     if twice := [(number, name) for number, name in enumerate(names) if name in names[:number]]:
         errors = [FieldError(f"pops[{number}].name", name, "each point of presence once") for number, name in twice]
         raise InvalidFields("option-invalid", errors)
+    known = before.get("pops") or {}
     pops = {item["name"]: to_fields(platform.POP, item) for item in run.options["pops"]}
+    if run.options.get("merge"):
+        pops = {name: {**(known.get(name) or {}), **pops.get(name, {})} for name in [*known, *pops]}
+    for name, data in pops.items():
+        # AWX comes by bootstrap_control_plane; who says nothing of it does not give it up
+        if awx := (known.get(name) or {}).get("awx"):
+            data.setdefault("awx", awx)
     # the address that one writer happens to use does not move the platform
-    address = run.text("repo_url") or known or run.text("repository")
+    address = run.text("repo_url") or before.get("repoURL") or run.text("repository")
     if carries_secret(address):
         words = "an address without user and password: they would stand in Git; Argo CD has a Secret for them"
         raise InvalidFields("option-invalid", [FieldError("repo_url", "********", words)])

@@ -176,3 +176,28 @@ def test_a_password_in_the_address_never_reaches_git(empty: World) -> None:
         error = empty.refused("gitops_repository", pops=POPS, repo_url=address)
         assert "repo_url" in str(error)
         assert "canary" not in str(error)
+
+
+def test_awx_comes_into_the_pop_it_runs_in(world: World) -> None:
+    awx = {"hostname": "awx.example.com"}
+    result = world.run("gitops_repository", pops=[{"name": "lagos", "awx": awx}], merge=True)
+    assert result["files"] == ["overlays/lagos/applications.yaml", "overlays/lagos/awx/awx.yaml", "platform.yml"]
+    assert sorted(world.document("platform.yml")["pops"]) == ["johannesburg", "lagos"]
+    assert world.document("platform.yml")["pops"]["lagos"] == {
+        "clusterDomain": "lagos.dbaas.internal",
+        "podCIDRs": ["10.41.0.0/16"],
+        "awx": awx,
+    }
+    folder = "overlays/lagos"
+    listed = documents.load_all(world.text(f"{folder}/applications.yaml"))
+    applications = {item["metadata"]["name"]: item["spec"] for item in listed}
+    assert applications["dbaas-awx"]["source"]["path"] == "overlays/lagos/awx"
+    assert applications["dbaas-awx"]["destination"]["namespace"] == "awx"
+    assert applications["dbaas-operator-awx"]["source"]["chart"] == "awx-operator"
+    objects = documents.load_all(world.text(f"{folder}/awx/awx.yaml"))
+    kept = {item["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] for item in objects}
+    assert kept == {"Prune=false,Delete=false"}
+    # it stays for whoever sets the platform up again without a word of it
+    assert not world.run("gitops_repository", pops=POPS)["changed"]
+    error = world.refused("gitops_repository", pops=[{"name": "johannesburg", "awx": awx}], merge=True)
+    assert "one AWX per platform; it runs in" in str(error)

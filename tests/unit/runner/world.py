@@ -17,6 +17,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
+    awx_instance,
     base,
     bundle,
     claims,
@@ -39,6 +40,8 @@ Json = dict[str, Any]
 #: Module -> its spec and its runner, as modules and actions have them.
 MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "argocd_application_info": (specs.argocd_application_info, drift.applications),
+    "awx_backup": (specs.awx_backup, awx_instance.backup),
+    "awx_token": (specs.awx_token, awx_instance.token),
     "gitops_drift_info": (specs.gitops_drift_info, drift.run),
     "gitops_reconciliation": (specs.gitops_reconciliation, reconcile.run),
     "gitops_repository": (specs.gitops_repository, gitops.run),
@@ -77,6 +80,7 @@ class FakeCluster:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     others: dict[Kind, list[Json] | DbaasError] = field(default_factory=dict)
+    name: str = "cluster"
 
     def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Sequence[Json], str]:
         if kind != CLAIM or CLAIM in self.others:
@@ -91,6 +95,19 @@ class FakeCluster:
         if isinstance(answer, DbaasError):
             raise answer
         return [copy for copy in answer.values() if namespace in (None, copy["metadata"]["namespace"])], "1"
+
+    def create(self, kind: Kind, obj: Json) -> Json | None:
+        if self.get(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]):
+            return None
+        self.others[kind] = [*self._others(kind), obj]
+        return obj
+
+    def delete(self, kind: Kind, namespace: str | None, name: str) -> bool:
+        place = {"namespace": namespace, "name": name}
+        left = [item for item in self._others(kind) if not place.items() <= item["metadata"].items()]
+        gone = len(left) < len(self._others(kind))
+        self.others[kind] = left
+        return gone
 
     def _others(self, kind: Kind) -> Sequence[Json]:
         found = self.others.get(kind, [])
@@ -115,6 +132,7 @@ class World:
         self.clusters = {pop["name"]: FakeCluster() for pop in POPS}
         self.lines: list[str] = []
         monkeypatch.setattr(base, "Cluster", lambda *, kubeconfig, context: self.clusters[context])
+        monkeypatch.setattr(awx_instance, "Cluster", lambda *, kubeconfig, context: self.clusters[context or "lagos"])
         monkeypatch.setattr(info, "contexts", lambda _kubeconfig: list(self.clusters))
 
     @property
@@ -125,7 +143,7 @@ class World:
         """The module's runner with options as its argument spec lets them through."""
         spec, runner = MODULES[module]
         known = spec()["argument_spec"]
-        given = {"repository": self.url, **options}
+        given = {**({"repository": self.url} if "repository" in known else {}), **options}
         given |= {name: value for name, value in DEFAULTS.items() if name in known and name not in options}
         validated = ArgumentSpecValidator(**spec()).validate(given)
         assert not validated.error_messages, validated.error_messages
