@@ -15,7 +15,7 @@ description:
   - The token is in no result, log or diff.
 options:
   dest:
-    description: File for the token.
+    description: File for the token; its folder is made where it is missing.
     type: path
     required: true
   controller_host:

@@ -28,8 +28,8 @@ _DESCRIPTION = "dbaas.platform: bootstrap_control_plane"
 def token(run: Run) -> Json:
     """The runner of module awx_token."""
     dest = Path(run.text("dest")).expanduser()
-    if not dest.parent.is_dir() or dest.is_dir():
-        raise InvalidFields("option-invalid", [FieldError("dest", str(dest), "a file in a folder that exists")])
+    if dest.is_dir():
+        raise InvalidFields("option-invalid", [FieldError("dest", str(dest), "a file, not a folder")])
     cluster = _cluster(run)
     awx: Obj | None
     if run.check:
@@ -155,6 +155,7 @@ def _until(run: Run, cluster: Cluster, kind: Kind, name: str) -> Obj:
 
 def _keep(dest: Path, text: str) -> None:
     """Writes a secret for its owner alone; what stood there stays whole until the new one does."""
+    dest.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = dest.with_name(f".{dest.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
