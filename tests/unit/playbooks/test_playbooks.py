@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES
 
 from tests.tools.tree import ROOT
 
@@ -77,3 +78,27 @@ def test_examples_give_what_is_required(name: str) -> None:
         if data.get("required"):
             assert re.search(rf"-e {option}=|\"{option}\":", found["examples"]), option
     assert f"dbaas.platform.{name}" in found["examples"]
+
+
+def tasks(plays: Any) -> list[dict[str, Any]]:
+    """All tasks, those of blocks and of the files that are taken in among them."""
+    found: list[dict[str, Any]] = []
+    for item in plays:
+        inner = [part for key in ("tasks", "block", "always", "rescue") for part in item.get(key, [])]
+        if file := item.get("ansible.builtin.import_tasks"):
+            inner += load(FOLDER / file)
+        found += [*([] if inner else [item]), *tasks(inner)]
+    return found
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_a_launcher_is_told_what_came_of_it(name: str) -> None:
+    every = tasks(load(FOLDER / f"{name}.yml"))
+    left = [task["ansible.builtin.set_stats"]["data"] for task in every if "ansible.builtin.set_stats" in task]
+    assert left
+    assert all(set(data) == {"dbaas_result"} for data in left)
+    # why a job failed is found out by the code that its words end with
+    for task in every:
+        if words := task.get("ansible.builtin.assert", {}).get("fail_msg"):
+            code, cls = re.findall(r"\[([a-z-]+), ([a-z]+)\]\.?$", words.strip())[0]
+            assert CODES[code][0] == cls
