@@ -52,6 +52,46 @@ def controller() -> Spec:
     }
 
 
+def _awx_configuration() -> Spec:
+    return {
+        "configuration": {"type": "dict"},
+        "src": {"type": "path"},
+        "label": _text(),
+    }
+
+
+def awx_configuration() -> Spec:
+    """Of module awx_configuration."""
+    return {
+        "argument_spec": {
+            **_awx_configuration(),
+            "adopt": {"type": "bool", "default": False},
+            "purge": {"type": "bool", "default": False},
+            # says whether, and is none itself
+            "update_secrets": {"type": "bool", "default": False, "no_log": False},
+            "wait_timeout": {"type": "int", "default": 600},
+            **controller(),
+        },
+        "mutually_exclusive": [("configuration", "src")],
+        "required_one_of": [("configuration", "src")],
+        "required_if": [("purge", True, ["label"])],
+    }
+
+
+def awx_configuration_info() -> Spec:
+    """Of module awx_configuration_info."""
+    return {
+        "argument_spec": {
+            **_awx_configuration(),
+            "export": {"type": "bool", "default": False},
+            "fail": {"type": "bool", "default": True},
+            **controller(),
+        },
+        "mutually_exclusive": [("configuration", "src")],
+        "required_one_of": [("configuration", "src", "export")],
+    }
+
+
 def _delivery() -> Spec:
     return {"requester": _text(), "delivery_timeout": {"type": "int", "default": 120}, "shipped": {"type": "dict"}}
 

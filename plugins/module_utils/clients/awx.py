@@ -82,6 +82,13 @@ class Awx:
         """The object or page at `path`."""
         return self._mapping("GET", path, query)
 
+    def names(self, path: str) -> list[str]:
+        """What is no page but a bare list of texts, such as a project's playbooks."""
+        body = self._call("GET", path, None, None, repeatable=True)
+        if not isinstance(body, list):
+            raise AwxError("awx-answer-invalid", f"GET {self.host}{self.root}{path}: the answer is no list")
+        return [str(item) for item in body]
+
     def options(self, path: str) -> Json:
         """What AWX says of its own fields at `path` (`actions` holds what the user may set)."""
         return self._mapping("OPTIONS", path, None)

@@ -109,6 +109,19 @@ CODES: dict[str, tuple[str, bool, str]] = {
         True,
         "What answers at this address is no AWX, or cuts its answers short: look at what stands before it.",
     ),
+    "awx-configuration-invalid": ("user", False, "Correct the fields named and run again; nothing was written."),
+    "awx-foreign": (
+        "user",
+        False,
+        "Choose other names, or take these objects over with adopt: true; nothing was written.",
+    ),
+    "awx-in-use": ("dependency", True, "Wait for the jobs named, or cancel them; then run again."),
+    "awx-fetch-failed": ("user", False, "See the project's update in AWX: its address, branch and credential."),
+    "awx-fetch-timeout": (
+        "dependency",
+        True,
+        "AWX goes on fetching the project; run again, or give wait_timeout more.",
+    ),
     "awx-unconfirmed": (
         "dependency",
         True,

@@ -17,6 +17,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
+    awx_configuration,
     awx_instance,
     base,
     bundle,
@@ -41,6 +42,8 @@ Json = dict[str, Any]
 MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "argocd_application_info": (specs.argocd_application_info, drift.applications),
     "awx_backup": (specs.awx_backup, awx_instance.backup),
+    "awx_configuration": (specs.awx_configuration, awx_configuration.run),
+    "awx_configuration_info": (specs.awx_configuration_info, awx_configuration.info),
     "awx_token": (specs.awx_token, awx_instance.token),
     "gitops_drift_info": (specs.gitops_drift_info, drift.run),
     "gitops_reconciliation": (specs.gitops_reconciliation, reconcile.run),
