@@ -16,7 +16,7 @@ import yaml
 
 from .api import Api, Obj
 from .binaries import Binaries
-from .crds import ROOT, Source
+from .crds import ROOT, Source, wanted
 from .processes import Program
 
 HERE = Path(__file__).parent
@@ -353,11 +353,13 @@ def operator_rules() -> list[Obj]:
         {"apiGroups": ["kwok.x-k8s.io"], "resources": ["stages/status"], "verbs": ["get", "patch", "update"]},
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
     ]
-    kinds = {(ref["apiGroup"].split("/")[0], ref["kind"]) for s in stages(0) for ref in [s["spec"]["resourceRef"]]}
-    for group, kind in sorted(kinds):
-        plural = kind.lower() + "s"
-        verbs = [*reads, "patch", "update"]
-        rules.append({"apiGroups": [group], "resources": [plural, f"{plural}/status"], "verbs": verbs})
+    played = {(ref["apiGroup"], ref["kind"]) for s in stages(0) for ref in [s["spec"]["resourceRef"]]}
+    for kind in wanted():
+        if (kind.api_version, kind.kind) in played:
+            verbs = [*reads, "patch", "update"]
+            rules.append(
+                {"apiGroups": [kind.group], "resources": [kind.plural, f"{kind.plural}/status"], "verbs": verbs}
+            )
     return rules
 
 

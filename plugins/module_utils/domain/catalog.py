@@ -172,6 +172,13 @@ class Catalog:
         )
         return answer
 
+    def lacks(self, engine: str, plan: str) -> str:
+        """Why an engine has no such plan, however many regions are asked for; "" where it has or nothing is said."""
+        row: Json = self.engines.get(engine, {}).get("topologies", {}).get(plan, {})
+        answers = [row.get("one"), row.get("many")]
+        reasons = [str(answer["refused"]) for answer in answers if isinstance(answer, dict)]
+        return reasons[0] if len(reasons) == len(answers) else ""
+
 
 @lru_cache(maxsize=1)
 def _checker() -> Checker:

@@ -223,7 +223,7 @@ class Admission:
             if sku is None:
                 plans = list(dict.fromkeys(each for sku in skus.values() if sku.engine == engine for each in sku.plans))
                 if plans:
-                    words = f"one of {', '.join(plans)} (what the catalog offers of {engine})"
+                    words = f"one of {', '.join(plans)} (what the catalog offers of {engine})" + self._why(engine, plan)
                     return None, [FieldError("spec.plan", plan, words, nearest(plan, plans))]
                 offered = list(dict.fromkeys(sku.engine for sku in skus.values()))
                 words = f"one of {', '.join(offered)}: the catalog offers no {engine} yet"
@@ -234,12 +234,15 @@ class Admission:
         if engine not in (None, sku.engine):
             errors.append(FieldError("spec.engine", engine, f"{sku.engine} (of SKU {sku.name})", sku.engine))
         if plan is not None and plan not in sku.plans:
-            errors.append(
-                FieldError("spec.plan", plan, f"one of {', '.join(sku.plans)} (of SKU {sku.name})", sku.plans[0])
-            )
+            words = f"one of {', '.join(sku.plans)} (of SKU {sku.name})" + self._why(sku.engine, plan)
+            errors.append(FieldError("spec.plan", plan, words, sku.plans[0]))
         spec["sku"], spec["engine"] = sku.name, sku.engine
         spec["plan"] = plan if plan in sku.plans else sku.plans[0]
         return sku, errors
+
+    def _why(self, engine: Any, plan: Any) -> str:
+        why = self._catalog.lacks(str(engine), str(plan))
+        return f": {why}" if why else ""
 
     def _wrong_anyhow(self, spec: Json) -> list[FieldError]:
         """What no SKU that the claim could have meant would take."""

@@ -53,7 +53,7 @@ def usage(specs: Iterable[Json]) -> Amounts:
 def _takes(spec: Json) -> Iterator[tuple[Limit, int]]:
     """What a service counts for, by every limit that there can be."""
     roles = spec["resources"].values()
-    volumes = ENGINES[spec["engine"]].volumes
+    volumes = ENGINES[spec["engine"]].volumes(spec)
     each = {
         "storage": sum(
             quantity.size(volumes.get(name, spec["storage"]["size"])) * role["replicas"]

@@ -33,6 +33,7 @@ Json = dict[str, Any]
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
+POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
 
 #: The namespace of Prometheus, as its label says it.
@@ -42,7 +43,7 @@ MONITORING_NAMESPACE = "monitoring"
 def kinds() -> tuple[Kind, ...]:
     """Every kind that render can make: what a tenant's Argo CD project allows."""
     plain = dict.fromkeys(kind for engine in ENGINES.values() for kind in engine.plain)
-    return (CLAIM, *plain, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, RULE, *operator_kinds())
+    return (CLAIM, *plain, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, POD_MONITOR, RULE, *operator_kinds())
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, sta
     if around.disruption_budget:
         objects.append(_disruption_budget(share, around))
     if claim.spec["observability"]["metrics"]["enabled"]:
-        objects += [_service_monitor(share, around), _rule(share, around)]
+        objects += [_monitor(share, around), _rule(share, around)]
     return objects
 
 
@@ -175,18 +176,23 @@ def _monitoring_metadata(share: Share) -> Json:
     return {"name": share.name, "namespace": share.namespace, "labels": dict(share.labels)}
 
 
-def _service_monitor(share: Share, around: Surroundings) -> Json:
+def _monitor(share: Share, around: Surroundings) -> Json:
     how = {"interval": share.spec["observability"]["metrics"]["scrapeInterval"]}
     if around.metrics_path:
         how["path"] = around.metrics_path
+    # not every operator's Services lead to every node, or to the port that tells
+    kind = SERVICE_MONITOR if around.metrics_services else POD_MONITOR
+    labels, endpoints = (
+        ("targetLabels", "endpoints") if around.metrics_services else ("podTargetLabels", "podMetricsEndpoints")
+    )
     return {
-        "apiVersion": SERVICE_MONITOR.api_version,
-        "kind": SERVICE_MONITOR.kind,
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
         "metadata": _monitoring_metadata(share),
         "spec": {
-            "selector": {"matchLabels": dict(around.metrics_services)},
-            "targetLabels": list(around.target_labels),
-            "endpoints": [{"port": port, **how} for port in around.metrics_endpoints],
+            "selector": {"matchLabels": dict(around.metrics_services or around.pods)},
+            labels: list(around.target_labels),
+            endpoints: [{"port": port, **how} for port in around.metrics_endpoints],
         },
     }
 

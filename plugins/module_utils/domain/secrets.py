@@ -12,6 +12,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import certificates
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, SECRET
 
@@ -30,6 +31,8 @@ class WantedSecret:
     service_id: str
     purpose: str
     fields: dict[str, str]
+    #: the DNS names of its certificate, where it has one
+    hosts: tuple[str, ...]
     labels: dict[str, str]
     #: the copy of the claim: Kubernetes takes the Secret away when that is gone
     owner: dict[str, str]
@@ -48,9 +51,20 @@ def wanted(copy: Json) -> list[WantedSecret]:
         "name": metadata["name"],
         "uid": metadata.get("uid", ""),
     }
+    namespace = metadata["namespace"]
+    domain = (metadata.get("annotations") or {}).get(f"{GROUP}/cluster-domain", "cluster.local")
     return [
-        WantedSecret(metadata["namespace"], need.name, spec["serviceId"], need.purpose, need.fields, labels, owner)
-        for need in engine.secrets(metadata["name"])
+        WantedSecret(
+            namespace,
+            need.name,
+            spec["serviceId"],
+            need.purpose,
+            need.fields,
+            tuple(host.format(namespace=namespace, domain=domain) for host in need.hosts),
+            labels,
+            owner,
+        )
+        for need in engine.secrets(metadata["name"], spec)
     ]
 
 
@@ -61,8 +75,14 @@ def build(secret: WantedSecret, key: bytes) -> Json:
 
     # the namespace too: a claim may bring a service id, and another tenant's must not open that tenant's database
     info = f"{GROUP}/{secret.namespace}/{secret.service_id}/{secret.name}/{secret.purpose}/{_GENERATION}"
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=info.encode()).derive(key)
-    password = base64.urlsafe_b64encode(derived).decode().rstrip("=")
+
+    def derive(label: str, length: int) -> bytes:
+        text = f"{info}/{label}" if label else info
+        return HKDF(algorithm=SHA256(), length=length, salt=None, info=text.encode()).derive(key)
+
+    values = {"password": base64.urlsafe_b64encode(derive("", 32)).decode().rstrip("=")}
+    if secret.hosts:
+        values |= certificates.issue(secret.hosts, derive)
     return {
         "apiVersion": SECRET.api_version,
         "kind": SECRET.kind,
@@ -75,7 +95,12 @@ def build(secret: WantedSecret, key: bytes) -> Json:
         },
         "type": "Opaque",
         "data": {
-            field: base64.b64encode(text.replace("{password}", password).encode()).decode()
-            for field, text in secret.fields.items()
+            field: base64.b64encode(_filled(text, values).encode()).decode() for field, text in secret.fields.items()
         },
     }
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text

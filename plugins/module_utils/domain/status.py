@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import operation
@@ -48,7 +49,7 @@ def observe(
     current = [item for item in objects if annotation(item, "operation") == bears]
     seen = engine.observe(spec, current) if engine and current else None
     settled = before.get("operatorGeneration", 0)
-    if seen and not seen.answered and seen.generation != settled:
+    if seen and not seen.answered and seen.generation != settled and not _silent(seen, now):
         seen = replace(seen, current=False)
     was = {item["type"]: item for item in before.get("conditions", [])}
     provisioned = was.get("Provisioned", {}).get("status") == "True"
@@ -84,6 +85,14 @@ def observe(
     if provisioned and engine:
         status |= _connection(copy, engine)
     return status
+
+
+def _silent(seen: Observation, now: str) -> bool:
+    """Whether an operator that says nothing of some changes has said nothing for long enough to mean that."""
+    if not seen.patience or not seen.written:
+        return False
+    written, today = (datetime.fromisoformat(time) for time in (seen.written, now))
+    return (today - written).total_seconds() >= seen.patience
 
 
 def _backup(spec: Json, seen: Observation | None) -> Said:
@@ -170,7 +179,7 @@ def _connection(copy: Json, engine: Engine) -> Json:
     metadata = copy["metadata"]
     region = metadata.get("labels", {}).get(REGION, copy["spec"]["region"])
     domain = annotation(copy, "cluster-domain", "cluster.local")
-    to = engine.connection(metadata["name"], metadata["namespace"], domain)
+    to = engine.connection(metadata["name"], metadata["namespace"], domain, copy["spec"])
     url = f"{to.scheme}://{to.host}:{to.port}"
     references = {
         "secretRef": to.secret,

@@ -110,6 +110,7 @@ class Surroundings:
     client_ports: tuple[int, ...]
     peer_ports: tuple[int, ...]
     metrics_ports: tuple[int, ...]
+    #: labels of the Services whose endpoints are read; where there are none, the pods' own ports of these names
     metrics_services: dict[str, str]
     metrics_endpoints: tuple[str, ...]
     target_labels: tuple[str, ...]
@@ -153,15 +154,25 @@ class Observation:
     replicating: tuple[str, str, str] | None = None
     generation: int = 0
     answered: bool = True
+    #: where the operator says nothing of some changes: when the spec was written last (RFC 3339), and after how many
+    #: seconds its silence means that it has taken it
+    written: str = ""
+    patience: int = 0
 
 
 @dataclass(frozen=True)
 class SecretNeed:
-    """A Secret that must exist and must not be in Git: key -> template; {password} is derived, one value a Secret."""
+    """A Secret that must exist and must not be in Git: key -> template.
+
+    {password} is derived, one value a Secret. hosts: where there are any, {certificate} and {key} are those of a server
+    of these names, {authority} is the certificate that signed them, all PEM and derived too; {namespace} and {domain}
+    in a name stand for the service's namespace and the cluster's domain.
+    """
 
     name: str
     purpose: str
     fields: dict[str, str]
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,8 +214,6 @@ class Engine(Protocol):
     kinds: tuple[Kind, ...]
     #: seconds, an estimate: until one node more is made and has joined, without the time that its data takes
     start_seconds: int
-    #: role -> size of a node's volume, for roles whose nodes have another than spec.storage.size
-    volumes: Mapping[str, str]
     #: what render makes beside these, of Kubernetes' own kinds
     plain: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives
@@ -232,10 +241,13 @@ class Engine(Protocol):
     def surroundings(self, share: Share) -> Surroundings:
         """Ports, selectors and alerts."""
 
-    def connection(self, name: str, namespace: str, domain: str) -> Connection:
+    def volumes(self, spec: Obj) -> Mapping[str, str]:
+        """Role -> size of a node's volume, for roles whose nodes have another than spec.storage.size."""
+
+    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:
         """Where clients connect to in the region of that cluster domain."""
 
-    def secrets(self, name: str) -> tuple[SecretNeed, ...]:
+    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:
         """Secrets that the observer makes."""
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:

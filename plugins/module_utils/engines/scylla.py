@@ -37,8 +37,6 @@ CLUSTER = Kind("scylla.scylladb.com", "v1", "ScyllaCluster", "scyllaclusters")
 STATEFUL_SET_LENGTH = 52
 #: an estimate: a node drains, stops, starts and is up again
 _RESTART_SECONDS = 300
-#: labels that a service keeps all its life
-_OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 AGENT = {"cpu": "100m", "memory": "256Mi"}
 
 
@@ -59,7 +57,6 @@ class Scylla:
     kinds: tuple[Kind, ...] = (CLUSTER, TASK)
     plain: tuple[Kind, ...] = (CONFIG_MAP,)
     start_seconds = 300
-    volumes: Mapping[str, str] = {}
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}
@@ -78,7 +75,7 @@ return {status = "Progressing", message = "waiting for the operator"}
     }
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
-        node, availability, tls = spec["resources"]["node"], spec["highAvailability"], spec["networking"]["tls"]
+        availability, tls = spec["highAvailability"], spec["networking"]["tls"]
         rings = {
             region: racks(region, regions[region]["zones"], spec)
             for region in spec["replication"]["regions"]
@@ -95,8 +92,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             words = f"at most {zones}, the zones of each region: a zone holds one copy"
             yield FieldError("spec.replication.factor", factor, words, zones)
         yield from shared.enough_nodes(spec, "node")
-        if quantity.cpu(node["cpu"]) % 1000:
-            yield FieldError("spec.resources.node.cpu", node["cpu"], "whole cores: a node has CPUs of its own")
+        yield from shared.whole_cores(spec, "node", "a node has CPUs of its own")
         survives, proves = "a ring always survives the loss of a node", "clients prove who they are by certificate"
         yield from shared.always_on(spec, survives, proves)
         if "certificate" in tls:
@@ -144,7 +140,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             "automaticOrphanedNodeCleanup": True,
             # Without these, pods inherit what stands on the cluster, and any new operation id restarts every node.
             "podMetadata": {
-                "labels": {key: share.labels[key] for key in _OF_PODS},
+                "labels": shared.pod_labels(share),
                 "annotations": {f"{GROUP}/path": paths.claim(share.tenant, share.name)},
             },
             "exposeOptions": {
@@ -229,7 +225,10 @@ return {status = "Progressing", message = "waiting for the operator"}
             disruption_budget=False,  # the operator makes one
         )
 
-    def connection(self, name: str, namespace: str, domain: str) -> Connection:
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+        return {}
+
+    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002
         return Connection(
             scheme="cql",
             host=f"{name}-client.{namespace}.svc.{domain}",
@@ -240,7 +239,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             client_certificate_secret=f"{name}-local-user-admin",
         )
 
-    def secrets(self, name: str) -> tuple[SecretNeed, ...]:
+    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002
         return (
             # the operator takes the agent's token from its configuration, so it is the same in every datacenter
             SecretNeed(_agent_config(name), "agent", {"scylla-manager-agent.yaml": "auth_token: {password}\n"}),
@@ -329,27 +328,8 @@ def _agent_config(name: str) -> str:
 
 
 def _placement(name: str, zone: str) -> Obj:
-    def term(key: str, value: str) -> Obj:
-        return {"key": key, "operator": "In", "values": [value]}
-
     return {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [
-                    {
-                        "matchExpressions": [
-                            term("topology.kubernetes.io/zone", zone),
-                            term("scylla.scylladb.com/node-type", "scylla"),
-                        ]
-                    }
-                ]
-            }
-        },
-        "podAntiAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [
-                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"scylla/cluster": name}}}
-            ]
-        },
+        **shared.placement([zone], {"scylla/cluster": name}, ("scylla.scylladb.com/node-type", "scylla")),
         "tolerations": [
             {
                 "key": "scylla-operator.scylladb.com/dedicated",

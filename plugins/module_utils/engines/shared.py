@@ -6,8 +6,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence, Obj, Rule, Share
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Consequence, Obj, Rule, Share
+
+#: the label by which pods, Services and objects of a service are found, and what it is called on a series in Prometheus
+LABEL = f"{GROUP}/service"
+SERIES = "dbaas_example_com_service"
+#: labels that a service keeps all its life: another one on a pod would restart it
+_OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
+
+
+def pod_labels(share: Share) -> dict[str, str]:
+    """What each pod of a service may bear."""
+    return {key: share.labels[key] for key in _OF_PODS}
+
+
+def placement(zones: Sequence[str], pods: dict[str, str], *terms: tuple[str, str]) -> Obj:
+    """Affinity of nodes that stand in these zones, each on a machine of its own.
+
+    pods: labels of the nodes that keep apart; terms: labels that a machine must have beside.
+    """
+    wanted = [("topology.kubernetes.io/zone", list(zones)), *((key, [value]) for key, value in terms)]
+    machines = [{"key": key, "operator": "In", "values": values} for key, values in wanted]
+    return {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": machines}]}
+        },
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": pods}}
+            ]
+        },
+    }
 
 
 def zones(offered: Sequence[str], nodes: int, spec: Obj) -> Sequence[str]:
@@ -26,6 +57,13 @@ def enough_nodes(spec: Obj, role: str) -> Iterator[FieldError]:
     nodes, factor = spec["resources"][role]["replicas"], spec["replication"]["factor"]
     if factor > nodes:
         yield FieldError("spec.replication.factor", factor, f"at most {nodes}, the nodes of each region", nodes)
+
+
+def whole_cores(spec: Obj, role: str, why: str) -> Iterator[FieldError]:
+    """A node has CPUs of its own."""
+    cpu = spec["resources"][role]["cpu"]
+    if quantity.cpu(cpu) % 1000:
+        yield FieldError(f"spec.resources.{role}.cpu", cpu, f"whole cores: {why}")
 
 
 def always_on(spec: Obj, availability: str, encryption: str) -> Iterator[FieldError]:
@@ -92,13 +130,21 @@ def answered(item: Obj) -> bool:
 
     For operators that keep no observedGeneration. Read from metadata.managedFields; true where these are not there.
     """
-    spec, status = "", ""
-    for entry in item["metadata"].get("managedFields", []):
-        if entry.get("subresource") == "status":
-            status = max(status, entry.get("time", ""))
-        elif "f:spec" in entry.get("fieldsV1", {}):
-            spec = max(spec, entry.get("time", ""))
-    return status >= spec
+    entries = item["metadata"].get("managedFields", [])
+    status = max((entry.get("time", "") for entry in entries if entry.get("subresource") == "status"), default="")
+    return bool(status >= written(item))
+
+
+def written(item: Obj) -> str:
+    """When the object's spec was written last, as its metadata.managedFields say; "" where they do not."""
+    return max(
+        (
+            str(entry.get("time", ""))
+            for entry in item["metadata"].get("managedFields", [])
+            if entry.get("subresource") != "status" and "f:spec" in entry.get("fieldsV1", {})
+        ),
+        default="",
+    )
 
 
 def up(share: Share, service_label: str, endpoint: str) -> str:

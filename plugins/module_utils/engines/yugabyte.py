@@ -42,10 +42,9 @@ MASTER_VOLUME = 50
 _GIB = 2**30
 #: an estimate: a node hands its leaders on, stops, starts and has them again
 _RESTART_SECONDS = 240
-_LABEL = f"{GROUP}/service"
+_LABEL = shared.LABEL
 _ROLE = f"{GROUP}/role"
-#: the same label on a series in Prometheus
-_SERIES = "dbaas_example_com_service"
+_SERIES = shared.SERIES
 
 
 class Yugabyte:
@@ -55,7 +54,6 @@ class Yugabyte:
     kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE, BACKUP)
     plain: tuple[Kind, ...] = (SERVICE,)
     start_seconds = 180
-    volumes: Mapping[str, str] = {"master": f"{MASTER_VOLUME}Gi"}
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
 local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}
@@ -233,7 +231,10 @@ return {status = "Progressing", message = message}
             disruption_budget=False,  # the operator's chart makes one for each role
         )
 
-    def connection(self, name: str, namespace: str, domain: str) -> Connection:
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+        return {"master": f"{MASTER_VOLUME}Gi"}
+
+    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002
         return Connection(
             scheme="postgresql",
             host=f"{name}-tserver.{namespace}.svc.{domain}",
@@ -242,7 +243,7 @@ return {status = "Progressing", message = message}
             secret=_credentials(name),
         )
 
-    def secrets(self, name: str) -> tuple[SecretNeed, ...]:
+    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002
         # the operator reads ysqlPassword; clients find the pair that every engine's credentials have
         fields = {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
         return (SecretNeed(_credentials(name), "superuser", fields),)

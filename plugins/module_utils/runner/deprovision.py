@@ -13,7 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import crash, docum
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Live, Standing, Step
@@ -470,8 +470,13 @@ def _plan(item: Standing, policy: str, catalog: Catalog) -> Json:
     if policy == "retain":
         kept = consequences.Effects(cost_before=cost, cost_after=cost)
         return {**kept.data(), "gone": {}}
-    nodes = sum(role["replicas"] for role in spec["resources"].values())
-    volumes = f"{nodes} volumes of {spec['storage']['size']} in each of {', '.join(item.derived)}"
+    sizes = ENGINES[spec["engine"]].volumes(spec)
+    counted: dict[str, int] = {}
+    for role, amounts in spec["resources"].items():
+        size = sizes.get(role, spec["storage"]["size"])
+        counted[size] = counted.get(size, 0) + amounts["replicas"]
+    volumes = " and ".join(f"{nodes} volumes of {size}" for size, nodes in counted.items() if quantity.size(size))
+    volumes = f"{volumes or 'all nodes'} in each of {', '.join(item.derived)}"
     last = "a final backup is taken first" if policy == "snapshot" else "no final backup is taken"
     effects = consequences.Effects(
         restart="outage",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,20 @@ def changed_catalog(change: Mapping[str, Any]) -> Catalog:
 @cache
 def platform() -> Platform:
     return platforms.parse(documents.load_all((ROOT / "catalog/platform.yml").read_bytes(), "platform.yml")[0])
+
+
+def every_topology(regions: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Every SKU, plan and number of these regions, home first, that the catalog offers."""
+    for sku in catalog().skus.values():
+        for plan in sku.plans:
+            for size in range(1, len(regions) + 1):
+                if isinstance(catalog().topology(sku.engine, plan, size), str):
+                    yield sku.name, plan, list(regions[:size])
+
+
+def takes_a_last_backup(sku: str) -> bool:
+    """Whether the SKU's engine has a backup that can be asked for; those that have none say so in the catalog."""
+    return bool(catalog().engines[catalog().skus[sku].engine].get("capabilities", {}).get("backupOnDemand", True))
 
 
 def document(spec: Json, name: str = "ring", tenant: str = "123", project: str | None = None) -> Json:

@@ -76,6 +76,9 @@ def test_versions_lead_to_one_that_is_supported(engine: str) -> None:
 def test_each_plan_of_an_engine_chooses_a_sku(engine: str) -> None:
     for plan in shipped.catalog().engines[engine]["topologies"]:
         sku = shipped.catalog().choose(engine, plan)
+        if shipped.catalog().lacks(engine, plan):
+            assert sku is None
+            continue
         assert sku is not None
         assert plan in sku.data["defaultFor"]
 
@@ -104,6 +107,19 @@ def test_topologies() -> None:
     assert catalog.topology("scylla", "global", 3) == "active-active"
     assert catalog.topology("scylla", "global", 1) == {"refused": "the global plan is for two regions or more"}
     assert catalog.topology("scylla", "shared", 1) == {"refused": "scylla has no shared plan for that"}
+
+
+def test_a_plan_that_an_engine_lacks_says_why() -> None:
+    alone = {"refused": "it is alone"}
+    change = {"engines/scylla/topologies/shared": {"one": alone, "many": {"refused": "far"}}}
+    catalog = shipped.changed_catalog(change)
+    assert catalog.lacks("scylla", "shared") == "it is alone"
+    # one region or many: it has the plan
+    assert catalog.lacks("scylla", "global") == ""
+    assert (catalog.lacks("scylla", "tiny"), catalog.lacks("mysql", "shared")) == ("", "")
+    for spec in ({"engine": "scylla"}, {"sku": "scy-ring-3"}):
+        error = shipped.refused({"region": "lagos", "plan": "shared", **spec}, offered=catalog)["spec.plan"]
+        assert error.allowed.endswith("): it is alone")
 
 
 def test_the_revision_changes_with_the_data_alone() -> None:

@@ -21,15 +21,14 @@ from tests.unit.domain.shipped import CALM, ID, OPERATION, SMALL, STAMP, WIDE, a
 
 Json = dict[str, Any]
 
-MONITORING = {"ServiceMonitor", "PrometheusRule"}
+MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 NAMES = st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= schema.NAME_LENGTH)
 
 
 def every_claim() -> Iterator[Json]:
-    for sku in shipped.catalog().skus.values():
-        for plan in sku.plans:
-            regions = ["lagos", "frankfurt"] if plan == "global" else ["lagos"]
-            yield {"sku": sku.name, "plan": plan, "region": "lagos", "replication": {"regions": regions}}
+    for sku, plan, regions in shipped.every_topology(("lagos", "frankfurt")):
+        if len(regions) == (2 if plan == "global" else 1):
+            yield {"sku": sku, "plan": plan, "region": "lagos", "replication": {"regions": regions}}
 
 
 def objects(spec: Json, name: str = "ring") -> list[tuple[str, Json]]:
@@ -101,12 +100,13 @@ def test_kinds_are_what_can_be_rendered(monkeypatch: pytest.MonkeyPatch) -> None
     # what deprovisioning leaves behind is rendered too
     for spec in every_claim():
         rest = [item for _region, item in objects(spec)]
-        final = ENGINES[rest[0]["spec"]["engine"]].snapshot(rest, "ring-12345678")
-        made |= {(item["apiVersion"], item["kind"]) for item in final}
+        if shipped.takes_a_last_backup(spec["sku"]):
+            final = ENGINES[rest[0]["spec"]["engine"]].snapshot(rest, "ring-12345678")
+            made |= {(item["apiVersion"], item["kind"]) for item in final}
 
     class WithoutBudget(Scylla):
         def surroundings(self, share: Share) -> Surroundings:
-            return replace(super().surroundings(share), disruption_budget=True)
+            return replace(super().surroundings(share), disruption_budget=True, metrics_services={})
 
     # an engine whose operator makes no budget
     monkeypatch.setitem(ENGINES, "scylla", WithoutBudget())
@@ -114,6 +114,17 @@ def test_kinds_are_what_can_be_rendered(monkeypatch: pytest.MonkeyPatch) -> None
     assert budget["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": {"scylla/cluster": "ring"}}}
     assert (budget["metadata"]["name"], budget["metadata"]["namespace"]) == ("ring", "tenant-123")
     made.add((budget["apiVersion"], budget["kind"]))
+    # nor Services that lead to what its nodes tell
+    monitor = only(rendered(SMALL)["lagos"], "PodMonitor")
+    assert monitor["spec"] == {
+        "selector": {"matchLabels": {"scylla/cluster": "ring"}},
+        "podTargetLabels": ["scylla/cluster"],
+        "podMetricsEndpoints": [
+            {"port": "prometheus", "interval": "30s"},
+            {"port": "agent-prometheus", "interval": "30s"},
+        ],
+    }
+    made.add((monitor["apiVersion"], monitor["kind"]))
     assert made == {(kind.api_version, kind.kind) for kind in kinds()}
 
 

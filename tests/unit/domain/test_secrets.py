@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import base64
+import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.secrets import build, wanted
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from tests.unit.domain import shipped
 from tests.unit.domain.shipped import ID, OPERATION, WIDE
@@ -71,7 +76,7 @@ def test_the_manifest() -> None:
     assert text.endswith("\n")
 
 
-@pytest.mark.parametrize("spec", [{}, {"engine": "mongodb", "serviceId": ID}, {"engine": "scylla"}])
+@pytest.mark.parametrize("spec", [{}, {"engine": "mysql", "serviceId": ID}, {"engine": "scylla"}])
 def test_copies_that_need_none(spec: Json) -> None:
     assert wanted({"metadata": {"name": "a", "namespace": "tenant-1"}, "spec": spec}) == []
 
@@ -86,3 +91,67 @@ def test_the_service_id_of_another_tenant_opens_nothing() -> None:
     thief = {**copy, "metadata": {**copy["metadata"], "namespace": "tenant-mallory"}}
     mine = {text for data in values(copy).values() for field, text in data.items() if field != "username"}
     assert not mine & {text for data in values(thief).values() for text in data.values()}
+
+
+# --- certificates ---------------------------------------------------------------------------------------------------
+
+PARTS = {"tls.crt": "{certificate}", "tls.key": "{key}", "ca.crt": "{authority}"}
+HOSTS = ("orders.tenant-123.svc.lagos.dbaas.internal", "*.orders.tenant-123.svc.lagos.dbaas.internal")
+
+
+def issued(hosts: tuple[str, ...] = HOSTS, **change: Any) -> dict[str, bytes]:
+    """The parts of a Secret with a certificate, as its reader has them."""
+    (secret, *_more) = wanted(copies()["lagos"])
+    secret = replace(secret, name="orders-tls", purpose="tls", fields=PARTS, hosts=hosts)
+    data = build(replace(secret, **change), KEY)["data"]
+    return {name: base64.b64decode(text) for name, text in data.items()}
+
+
+def test_a_certificate_is_signed_by_an_authority_of_its_own() -> None:
+    parts = issued()
+    authority, server = (x509.load_pem_x509_certificate(parts[name]) for name in ("ca.crt", "tls.crt"))
+    server.verify_directly_issued_by(authority)
+    authority.verify_directly_issued_by(authority)
+    key = load_pem_private_key(parts["tls.key"], None)
+    as_text = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert key.public_key().public_bytes(*as_text) == server.public_key().public_bytes(*as_text)
+    assert authority.public_key().public_bytes(*as_text) != server.public_key().public_bytes(*as_text)
+    # what a strict verifier asks for: names, the chain of key ids, what each may be used for
+    store = x509.verification.Store([authority])
+    now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+    verifier = x509.verification.PolicyBuilder().store(store).time(now).build_server_verifier(x509.DNSName(HOSTS[0]))
+    assert verifier.verify(server, []) == [server, authority]
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert tuple(names.get_values_for_type(x509.DNSName)) == HOSTS
+    usage = server.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert [item._name for item in usage] == ["serverAuth", "clientAuth"]
+    assert (server.not_valid_before_utc.year, server.not_valid_after_utc.year) == (2026, 2046)
+
+
+def test_every_region_trusts_what_another_ones_authority_signed() -> None:
+    here = x509.load_pem_x509_certificate(issued()["ca.crt"])
+    there = issued(("orders.tenant-123.svc.ashburn.dbaas.internal",))
+    x509.load_pem_x509_certificate(there["tls.crt"]).verify_directly_issued_by(here)
+    assert there["tls.key"] == issued()["tls.key"]
+
+
+def test_nobody_elses_certificate_is_trusted() -> None:
+    mine = x509.load_pem_x509_certificate(issued()["ca.crt"])
+    changes: list[Any] = [
+        {"service_id": OPERATION},
+        {"namespace": "tenant-mallory"},
+        {"name": "x-tls"},
+        {"purpose": "x"},
+    ]
+    for change in changes:
+        other = issued(**change)
+        assert other["tls.key"] != issued()["tls.key"]
+        with pytest.raises(InvalidSignature):
+            x509.load_pem_x509_certificate(other["tls.crt"]).verify_directly_issued_by(mine)
+
+
+def test_a_long_name_is_an_alternative_name_all_the_same() -> None:
+    long = f"{'a' * 40}.tenant-{'b' * 40}.svc.lagos.dbaas.internal"
+    server = x509.load_pem_x509_certificate(issued((long,))["tls.crt"])
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [long]

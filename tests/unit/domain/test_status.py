@@ -214,6 +214,24 @@ def test_an_old_status_says_nothing_of_a_new_spec(monkeypatch: pytest.MonkeyPatc
     assert done["lastOperation"]["state"] == "Succeeded"
 
 
+@pytest.mark.parametrize(
+    ("said", "phase"),
+    [
+        ({"written": "2026-01-01T00:00:00Z", "patience": 60}, "Updating"),
+        ({"written": "2026-01-01T00:00:00Z", "patience": 59}, "Active"),
+        ({"written": "2026-01-01T00:00:00Z"}, "Updating"),
+        ({"patience": 1}, "Updating"),
+    ],
+)
+def test_silence_is_an_answer_after_a_while(monkeypatch: pytest.MonkeyPatch, said: Json, phase: str) -> None:
+    """An operator that writes no status where a change restarts nothing."""
+    monkeypatch.setitem(ENGINES, "scylla", Saying(generation=1))
+    made = seen(the_copy(), cluster(), now="2026-01-01T00:00:00Z")
+    monkeypatch.setitem(ENGINES, "scylla", Saying(generation=2, answered=False, **said))
+    found = seen(the_copy(made, operation=LATER), cluster(operation=LATER), now="2026-01-01T00:00:59Z")
+    assert found["phase"] == phase
+
+
 def test_what_an_engine_says_of_replication_stays_until_it_says_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "scylla", Saying(replicating=("False", "NotSetUp", "apart")))
     found = seen(the_copy(), cluster(), now=T0)

@@ -127,7 +127,7 @@ def test_backups_can_be_off() -> None:
 
 def test_the_secrets_that_the_cluster_names_are_made() -> None:
     named = {rack["scyllaAgentConfig"] for rack in cluster(SMALL)["datacenter"]["racks"]}
-    needs = {need.name: need for need in ENGINE.secrets("ring")}
+    needs = {need.name: need for need in ENGINE.secrets("ring", {})}
     # the operator waits for ever for an agent's configuration that is named and not there
     assert named == {"ring-agent-config"}
     assert needs["ring-agent-config"].fields == {"scylla-manager-agent.yaml": "auth_token: {password}\n"}
@@ -141,7 +141,7 @@ def test_the_config_map_that_the_cluster_names_is_rendered() -> None:
 
 
 def test_where_clients_connect() -> None:
-    to = ENGINE.connection("ring", "tenant-123", "lagos.internal")
+    to = ENGINE.connection("ring", "tenant-123", "lagos.internal", {})
     assert (to.scheme, to.host, to.port, to.tls) == ("cql", "ring-client.tenant-123.svc.lagos.internal", 9142, True)
     assert (to.secret, to.ca_secret) == ("ring-credentials", "ring-local-serving-ca")
     assert to.client_certificate_secret == "ring-local-user-admin"
@@ -382,7 +382,7 @@ def test_a_ring_as_the_operator_wants_it() -> None:
 
 
 def test_where_a_ring_is_reached_and_by_which_secrets() -> None:
-    to = ENGINE.connection("ring", "tenant-123", "lagos.dbaas.internal")
+    to = ENGINE.connection("ring", "tenant-123", "lagos.dbaas.internal", {})
     assert (to.scheme, to.host, to.port, to.tls) == (
         "cql",
         "ring-client.tenant-123.svc.lagos.dbaas.internal",
@@ -391,7 +391,7 @@ def test_where_a_ring_is_reached_and_by_which_secrets() -> None:
     )
     assert (to.secret, to.ca_secret) == ("ring-credentials", "ring-local-serving-ca")
     assert to.client_certificate_secret == "ring-local-user-admin"
-    agent, superuser = ENGINE.secrets("ring")
+    agent, superuser = ENGINE.secrets("ring", {})
     assert (agent.name, agent.purpose) == ("ring-agent-config", "agent")
     assert agent.fields == {"scylla-manager-agent.yaml": "auth_token: {password}\n"}
     assert (superuser.name, superuser.purpose) == ("ring-credentials", "superuser")

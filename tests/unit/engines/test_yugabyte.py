@@ -231,14 +231,14 @@ def test_metrics_are_read_where_the_processes_show_them() -> None:
 
 
 def test_the_password_is_a_secret_by_name() -> None:
-    (need,) = ENGINE.secrets("shop")
+    (need,) = ENGINE.secrets("shop", RUNNING)
     assert (need.name, need.purpose) == ("shop-credentials", "superuser")
     assert universe(PLAIN)["ysqlPassword"] == {"secretName": need.name}
     assert need.fields == {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
 
 
 def test_where_clients_connect() -> None:
-    to = ENGINE.connection("shop", "tenant-123", "lagos.internal")
+    to = ENGINE.connection("shop", "tenant-123", "lagos.internal", RUNNING)
     assert (to.scheme, to.host, to.port, to.tls) == (
         "postgresql",
         "shop-tserver.tenant-123.svc.lagos.internal",
