@@ -233,6 +233,29 @@ def argocd_application_info() -> Spec:
     return {"argument_spec": {**_several("pops", "tenants", "names"), **connections(), "shipped": {"type": "dict"}}}
 
 
+def awx_job() -> Spec:
+    """Of module awx_job."""
+    return {
+        "argument_spec": {
+            "template": _text(required=True),
+            "organization": _text(),
+            "extra_vars": {"type": "dict", "default": {}},
+            "inventory": _text(),
+            "limit": _text(),
+            "job_type": _text(choices=["run", "check"]),
+            "diff_mode": {"type": "bool"},
+            "job_tags": _text(),
+            "skip_tags": _text(),
+            "verbosity": {"type": "int"},
+            "scm_branch": _text(),
+            "idempotency_key": _text(no_log=False),
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "float"},
+            **controller(),
+        }
+    }
+
+
 def gitops_drift_info() -> Spec:
     """Of module gitops_drift_info."""
     fail: Spec = {"fail": {"type": "bool", "default": True}}

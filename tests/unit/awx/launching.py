@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,8 +90,9 @@ def project(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "toy.yml").write_text(PLAYBOOK)
     (folder / "broken.yml").write_text("- hosts: [\n")
-    hosts = "".join(f"        {name}: {{ansible_connection: local}}\n" for name in ("lagos", "frankfurt"))
-    (folder / "hosts.yml").write_text(f"all:\n  children:\n    pops:\n      hosts:\n{hosts}")
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"all": {"children": {"pops": {"hosts": {"lagos": local, "frankfurt": local}}}}}
+    (folder / "hosts.yml").write_text(json.dumps(inventory))
     return folder
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.launcher import base
+from ansible_collections.dbaas.platform.plugins.module_utils.launcher import awx, base
 from ansible_collections.dbaas.platform.plugins.module_utils.launcher.base import Launcher, Request
 
 from tests.unit.awx.launching import request, until
-from tests.unit.awx.places import Embedded
+from tests.unit.awx.places import Embedded, Played
 
 Json = dict[str, Any]
 
@@ -27,9 +28,15 @@ class Place(Protocol):
         """What the playbook noted: a line for each run."""
 
 
-@pytest.fixture(params=["embedded"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return Embedded(tmp_path)
+@pytest.fixture(params=["embedded", "awx"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    if request.param == "embedded":
+        yield Embedded(tmp_path)
+        return
+    monkeypatch.setattr(awx, "PAUSE", 0.1)
+    with Played(tmp_path) as played:
+        yield played
+        assert played.awx.unknown == []
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
     awx_configuration,
     awx_instance,
+    awx_job,
     base,
     bundle,
     claims,
@@ -44,6 +45,7 @@ MODULES: dict[str, tuple[Callable[[], Json], Callable[[Run], Json]]] = {
     "awx_backup": (specs.awx_backup, awx_instance.backup),
     "awx_configuration": (specs.awx_configuration, awx_configuration.run),
     "awx_configuration_info": (specs.awx_configuration_info, awx_configuration.info),
+    "awx_job": (specs.awx_job, awx_job.run),
     "awx_token": (specs.awx_token, awx_instance.token),
     "gitops_drift_info": (specs.gitops_drift_info, drift.run),
     "gitops_reconciliation": (specs.gitops_reconciliation, reconcile.run),
