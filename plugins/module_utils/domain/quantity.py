@@ -34,6 +34,19 @@ def seconds(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def elapsed(text: str) -> int:
+    """Seconds of a duration of several units too, the largest first (`1h30m`). Raises ValueError."""
+    parts = re.findall(r"(\d+)([wdhms])", text)
+    units = [unit for _number, unit in parts]
+    if (
+        not parts
+        or "".join(number + unit for number, unit in parts) != text
+        or units != sorted(set(units), key="wdhms".index)
+    ):
+        raise ValueError(f"not a duration: {text!r}")
+    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+
+
 def size_text(count: int) -> str:
     """Bytes as a Kubernetes quantity, in the largest unit that tells them exactly (`1536Gi`)."""
     units = [unit for unit in ("Ti", "Gi", "Mi", "Ki") if count and not count % _BYTES[unit]]

@@ -39,7 +39,12 @@ def shortest_gap(expression: str) -> int:
 
     The closest pair, not the mean: a count of backups must cover its retention in the busiest stretch too.
     """
+    found = times(expression, datetime(2026, 1, 1, tzinfo=UTC), 50)
+    return min(int((after - before).total_seconds()) for before, after in pairwise(found))
+
+
+def times(expression: str, after: datetime, count: int) -> list[datetime]:
+    """The next firings of a valid expression after a moment, in that moment's time zone."""
     from cronsim import CronSim
 
-    times = list(islice(CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC)), 50))
-    return min(int((after - before).total_seconds()) for before, after in pairwise(times))
+    return list(islice(CronSim(expression, after), count))

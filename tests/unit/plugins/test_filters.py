@@ -1,0 +1,60 @@
+"""The filters, as templates call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.plugins.loader import filter_loader
+
+
+def apply(name: str, *arguments: Any) -> Any:
+    return filter_loader.get(f"dbaas.platform.{name}").j2_function(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.5Gi", 1610612736), ("500m", 0.5), ("2", 2), (2, 2), ("10k", 10000), ("1e3", 1000), ("3Ti", 3 * 2**40)],
+)
+def test_quantities(text: Any, number: float) -> None:
+    found = apply("quantity", text)
+    assert found == number
+    assert isinstance(found, float if number == 0.5 else int)
+
+
+@pytest.mark.parametrize("text", ["", "much", "5 Gi", "1Qi"])
+def test_what_is_no_quantity(text: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="is no quantity of Kubernetes"):
+        apply("quantity", text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("90s", 90), ("1h30m", 5400), ("14d", 1209600), ("2w1d", 1296000)])
+def test_durations(text: str, number: int) -> None:
+    assert apply("duration", text) == number
+
+
+@pytest.mark.parametrize("text", ["", "30", "30m1h", "1h1h", "1.5h", " 30m", "30ms"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(AnsibleError, match=r"not a duration: .*allowed: such as 90s"):
+        apply("duration", text)
+
+
+def test_the_next_times_of_a_cron_expression() -> None:
+    asked = ("0 3 * * *", 2, "Europe/Berlin", "2026-10-24T12:00:00+00:00")
+    assert apply("cron", *asked) == ["2026-10-25T03:00:00+01:00", "2026-10-26T03:00:00+01:00"]
+    assert apply("cron", "30 6 * * 1", 1, "UTC", "2026-11-26T00:00:00") == ["2026-11-30T06:30:00+00:00"]
+    assert len(apply("cron", "* * * * *")) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("never",), "is no cron expression; allowed: five fields"),
+        (("0 3 * * *", 1, "Mars/Olympus"), "Mars/Olympus"),
+        (("0 3 * * *", 1, "UTC", "soon"), "soon"),
+    ],
+)
+def test_what_is_no_schedule(asked: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=words):
+        apply("cron", *asked)
