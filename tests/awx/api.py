@@ -264,12 +264,12 @@ class Api:
         if handler:
             return handler(request, row, kind)
         if (kind.name, name) in MEMBERS and method in ("GET", "POST"):
-            return self._members(request, method, kind, row, MEMBERS[kind.name, name])
+            return self._members(request, method, row, MEMBERS[kind.name, name])
         if name in kind.links and method in ("GET", "POST"):
             target = KINDS[kind.links[name]]
             if method == "GET":
                 return self.listed(request, target, self.store.tied(row, name))
-            return self._tie(request, kind, row, name, target)
+            return self.tie(request, kind, row, name, target)
         if name in kind.children and method in ("GET", "POST"):
             child, column = kind.children[name]
             if method == "GET":
@@ -280,7 +280,8 @@ class Api:
             return Answer(200, self._options(KINDS[kind.links.get(name) or kind.children[name][0]]))
         return self._not_known(request)
 
-    def _tie(self, request: Request, kind: Kind, row: Json, name: str, target: Kind) -> Answer:
+    def tie(self, request: Request, kind: Kind, row: Json, name: str, target: Kind) -> Answer:
+        """Ties another object to this one, or unties it; makes it when the body says what it is."""
         user, body = _user(request), object_of(request.body)
         if not self.may(user, row, "admin_role"):
             raise forbidden()
@@ -330,6 +331,9 @@ class Api:
                 if same and not vault:
                     sort = self.store.rows["credential_types"][other["credential_type"]]["name"]
                     raise Problem(400, {"error": content(117)["error"].replace("DBaaS API", sort)})
+        if name == "galaxy_credentials" and other["kind"] != "galaxy_api_token":
+            sort = self.store.rows["credential_types"][other["credential_type"]]["name"]
+            raise Problem(400, {"msg": f"Credential must be a Galaxy credential, not {sort}."})
         if kind.name == "workflow_job_template_nodes" and name.endswith("_nodes"):
             self._may_link(row["id"], name, other["id"])
 
@@ -351,7 +355,7 @@ class Api:
 
     # rights
 
-    def _members(self, request: Request, method: str, kind: Kind, row: Json, name: str) -> Answer:
+    def _members(self, request: Request, method: str, row: Json, name: str) -> Answer:
         role = row["_roles"][name]
         if method == "GET":
             rows = [user for user in self.store.rows["users"].values() if role in self.granted("users", user["id"])]

@@ -137,6 +137,7 @@ class Jobs:
         self.changed = threading.Condition(lock)
         self._running: dict[int, threading.Event] = {}
         self._threads: list[threading.Thread] = []
+        self.begun: list[Callable[[Json], None]] = []
         self.done: list[Callable[[Json], None]] = []
         self.closed = False
         # what a project has once it was synchronized, and the address of one that fails to
@@ -415,6 +416,8 @@ class Jobs:
             if "scm_revision" in job and project:
                 job["scm_revision"] = project["scm_revision"]
         self._template_status(job, "running")
+        for hook in self.begun:
+            hook(job)
         self.changed.notify_all()
 
     def _prepared(self, job: Json, stop: threading.Event) -> Run:

@@ -325,7 +325,6 @@ KINDS = {
             unique=("name", "inventory"),
             clash="Host with this Name and Inventory already exists.",
             named=("name", "inventory", "organization"),
-            links={"groups": "groups"},
         ),
         Kind(
             "groups",

@@ -99,6 +99,20 @@ class Rules:
         if "image" in values and not _IMAGE.match(values["image"]):
             raise bad("image", content(37)["image"][0].replace("not a valid image !!", values["image"]))
 
+        self._credential_kind(
+            values, "registry", "Only container registry credentials can be associated with an execution environment"
+        )
+
+    def _instance_groups(self, values: Json, before: Json | None, body: Json, user: Json) -> None:
+        self._credential_kind(
+            values, "kubernetes", "Only Kubernetes credentials can be associated with an Instance Group"
+        )
+
+    def _credential_kind(self, values: Json, kind: str, said: str) -> None:
+        credential = self.store.get("credentials", values.get("credential"))
+        if credential and self.store.rows["credential_types"][credential["credential_type"]]["kind"] != kind:
+            raise bad("credential", said)
+
     def _credential_types(self, values: Json, before: Json | None, body: Json, user: Json) -> None:
         if before and before["managed"]:
             raise Problem(403, content(86))
@@ -298,6 +312,26 @@ def _unexpected(names: list[str]) -> str:
     return f"Additional properties are not allowed ({said} {'was' if len(names) == 1 else 'were'} unexpected)"
 
 
+# What a message may say of a job.
+_OF_JOB = {
+    *("id", "type", "url", "created", "modified", "name", "description", "job_type", "playbook", "forks", "limit"),
+    *(
+        "verbosity",
+        "job_tags",
+        "force_handlers",
+        "skip_tags",
+        "start_at_task",
+        "timeout",
+        "use_fact_cache",
+        "launch_type",
+    ),
+    *("status", "failed", "started", "finished", "elapsed", "job_explanation", "execution_node", "controller_node"),
+    *("allow_simultaneous", "scm_revision", "diff_mode", "job_slice_number", "job_slice_count", "custom_virtualenv"),
+    *("approval_status", "approval_node_name", "workflow_url", "scm_branch", "artifacts", "host_status_counts"),
+    "summary_fields",
+}
+
+
 def _unknown(text: str) -> str | None:
     """A name that notifications do not have."""
     try:
@@ -305,7 +339,9 @@ def _unknown(text: str) -> str | None:
     except jinja2.TemplateSyntaxError as error:
         raise Problem(400, {"messages": [f"Unable to render message: {error.message}"]}) from error
     used = {name.name for name in tree.find_all(nodes.Name)}
-    return next((name for name in sorted(used) if name not in _MESSAGES), None)
+    asked = [part.attr for part in tree.find_all(nodes.Getattr) if part.node == nodes.Name("job", "load")]
+    unknown = [name for name in sorted(used) if name not in _MESSAGES]
+    return next(iter([*unknown, *(name for name in asked if name not in _OF_JOB)]), None)
 
 
 def equal(first: Any, second: Any) -> bool:

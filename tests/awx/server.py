@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import secrets
+import socket
 import ssl
 import tempfile
 import threading
@@ -23,6 +25,7 @@ from tests.lab import pki
 from .api import Answer, Api, Request, parse
 from .jobs import Jobs, Run, Runner, succeed
 from .kinds import KINDS
+from .notifications import Notifications
 from .problems import Problem
 from .recordings import Json, content, exchanges
 from .special import Special
@@ -34,16 +37,27 @@ FAULTS = ("401", "403", "429", "500", "502", "503", "504", "truncated", "swallow
 
 @dataclass
 class Fault:
-    """how: one of FAULTS; it hits that many of the matching requests; seconds: how slow, or what Retry-After says."""
+    """how: one of FAULTS. It spares the first `after` of the matching requests and hits `times` of them.
+
+    seconds: how slow, or what Retry-After says.
+    """
 
     method: str
     path: str
     how: str
     times: int
     seconds: float
+    after: int = 0
 
     def hits(self, method: str, path: str) -> bool:
-        return self.times > 0 and self.method in (method, "*") and re.search(self.path, path) is not None
+        """Counts the request; whether it goes wrong."""
+        if not self.times or self.method not in (method, "*") or not re.search(self.path, path):
+            return False
+        self.after -= 1
+        if self.after >= 0:
+            return False
+        self.times -= 1
+        return True
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,8 @@ class Double:
 
     runner runs the jobs (see jobs.Run). playbooks: what a project has once it was synchronized. tls: HTTPS with a
     certificate of an authority that nobody knows (ca is its file). prefix: the path before v2/, with a gateway's
-    /api/controller/ nothing is found below /api/v2/.
+    /api/controller/ nothing is found below /api/v2/. deliver: notifications by webhook are sent, if they go to the
+    loopback interface.
     """
 
     def __init__(
@@ -72,13 +87,17 @@ class Double:
         tls: bool = False,
         prefix: str = "/api/",
         port: int = 0,
+        deliver: bool = False,
     ) -> None:
         self.lock = threading.RLock()
         self.store = Store()
         self.jobs = Jobs(self.store, self.lock, runner)
         self.jobs.playbooks = list(content(65)) if playbooks is None else list(playbooks)
         self.api = Api(self.store, self.jobs)
-        self.special = Special(self.api)
+        self.notifications = Notifications(self.store, deliver)
+        self.jobs.begun.append(self.notifications.started)
+        self.jobs.done.append(self.notifications.ended)
+        self.special = Special(self.api, self.notifications)
         self.prefix = prefix
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
@@ -95,6 +114,7 @@ class Double:
             context.load_cert_chain(folder / "server.crt", folder / "server.key")
             self.server.context = context
             self.ca = folder / "ca.crt"
+        self.notifications.url = self.url
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Double:
@@ -110,6 +130,7 @@ class Double:
         self.server.server_close()
         self._thread.join(5)
         self.jobs.close()
+        self.notifications.close()
         if self._folder:
             self._folder.cleanup()
 
@@ -128,11 +149,11 @@ class Double:
         """Requests that it could not answer (501): method and path."""
         return self.api.unknown
 
-    def fail(self, method: str, path: str, how: str, times: int = 1, seconds: float = 1.0) -> None:
-        """Lets the next requests of a method (* is any) whose path below v2/ matches go wrong."""
+    def fail(self, method: str, path: str, how: str, times: int = 1, seconds: float = 1.0, after: int = 0) -> None:
+        """Lets requests of a method (* is any) whose path below v2/ matches go wrong: see Fault."""
         if how not in FAULTS:
             raise ValueError(f"how is one of {', '.join(FAULTS)}, not {how!r}")
-        self.faults.append(Fault(method, path, how, times, seconds))
+        self.faults.append(Fault(method, path, how, times, seconds, after))
 
     def by_hand(self, method: str, path: str, body: Any = None) -> Any:
         """Somebody changes something in AWX: a request of the administrator's that is not in calls.
@@ -225,16 +246,27 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     context: ssl.SSLContext | None = None
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.open: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        request, address = super().get_request()
         if self.context:
-            try:
-                request = self.context.wrap_socket(request, server_side=True)
-            except (ssl.SSLError, OSError):
-                return
-            with request:
-                super().finish_request(request, client_address)
-            return
-        super().finish_request(request, client_address)
+            # the handshake waits for the handler's thread
+            request = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        self.open.add(request)
+        return request, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for request in list(self.open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is none of the test's business."""
@@ -248,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.double = double
         super().__init__(*args)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+    def log_message(self, *args: Any) -> None:
         """Says nothing."""
 
     def _handle(self) -> None:
@@ -260,8 +292,6 @@ class _Handler(BaseHTTPRequestHandler):
         below = below.removeprefix("v2/") + (f"?{split.query}" if split.query else "")
         with double.lock:
             fault = next((fault for fault in double.faults if fault.hits(self.command, below)), None)
-            if fault:
-                fault.times -= 1
         if fault and fault.how == "slow":
             time.sleep(fault.seconds)
             fault = None

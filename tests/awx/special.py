@@ -9,11 +9,13 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from . import filters, recurrence, surveys
 from .api import Answer, Api, Handler, Request, object_of
 from .fields import parsed
 from .kinds import JOBS, KINDS, Kind
+from .notifications import Notifications, recipients
 from .problems import Problem, detail, forbidden
 from .recordings import Json, content
 from .store import ACTIVE
@@ -25,9 +27,9 @@ _SLUG = "/api/v2/settings/{category_slug}/"
 class Special:
     """Puts its handlers into the API."""
 
-    def __init__(self, api: Api) -> None:
-        self.api, self.store, self.jobs = api, api.store, api.jobs
-        self.workflows = Workflows(api.store, api.jobs)
+    def __init__(self, api: Api, notifications: Notifications) -> None:
+        self.api, self.store, self.jobs, self.notifications = api, api.store, api.jobs, notifications
+        self.workflows = Workflows(api.store, api.jobs, notifications)
         for name in ("job_templates", "workflow_job_templates"):
             self._on(name, "launch", GET=self._asked, POST=self._launch)
             self._on(name, "survey_spec", GET=self._survey, POST=self._new_survey, DELETE=self._no_survey)
@@ -55,6 +57,8 @@ class Special:
         self._on("inventories", "update_inventory_sources", GET=self._can_update_all, POST=self._update_all)
         for name in ("inventories", "hosts", "groups"):
             self._on(name, "variable_data", GET=self._variables, PUT=self._set_variables, PATCH=self._set_variables)
+        self._on("hosts", "groups", GET=self._groups, POST=self._into_group)
+        self._on("hosts", "all_groups", GET=self._groups)
         self._on("inventories", "script", GET=self._script)
         self._on("notification_templates", "test", POST=self._test)
         self._on("schedules", "jobs", GET=self._scheduled)
@@ -276,6 +280,17 @@ class Special:
         row["variables"] = json.dumps(given)
         return Answer(200, given)
 
+    def _groups(self, request: Request, row: Json, kind: Kind) -> Answer:
+        return self.api.listed(request, KINDS["groups"], list(self.store.holders(row["id"], "hosts", "groups")))
+
+    def _into_group(self, request: Request, row: Json, kind: Kind) -> Answer:
+        body = object_of(request.body)
+        group = self.store.rows["groups"].get(body.get("id", 0))
+        if group is None:
+            raise detail(400, "Group matching query does not exist.")
+        into = replace(request, body={**body, "id": row["id"]})
+        return self.api.tie(into, KINDS["groups"], group, "hosts", kind)
+
     def _script(self, request: Request, row: Json, kind: Kind) -> Answer:
         hosts = [host for host in self.store.rows["hosts"].values() if host["inventory"] == row["id"]]
         groups = [group for group in self.store.rows["groups"].values() if group["inventory"] == row["id"]]
@@ -346,17 +361,13 @@ class Special:
         fields = {key: sample[key] for key in ("error", "notifications_sent")}
         fields |= {"status": "pending", "notification_template": row["id"]}
         fields |= {"notification_type": row["notification_type"]}
-        fields["recipients"] = self._recipients(row)
-        fields["body"] = {"body": f"Test Notification {row['id']} http://127.0.0.1"}
+        fields["recipients"] = recipients(row)
+        fields["body"] = {"body": f"Test Notification {row['id']} {self.notifications.url}"}
         fields["_related"] = {"notification_template": row["url"]}
         made = self.store.add(KINDS["notifications"], fields, None)
         shown = self.store.show(made)
         made.update({"status": "successful", "notifications_sent": 1})
         return Answer(202, {"notification": made["id"], **shown}, {"Location": made["url"]})
-
-    def _recipients(self, template: Json) -> str:
-        configuration = template["notification_configuration"]
-        return str(configuration.get("url") or ", ".join(configuration.get("channels", [])))
 
     # webhooks
 

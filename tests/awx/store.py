@@ -92,7 +92,7 @@ class Store:
         numbers = self.links.get((kind.name, row["id"], route), [])
         return [self.rows[kind.links[route]][number] for number in numbers]
 
-    def holders(self, kind: str, number: int, route: str, of: str) -> Iterator[Json]:
+    def holders(self, number: int, route: str, of: str) -> Iterator[Json]:
         """The objects of a kind that have this one tied by the route."""
         for (owner, owner_id, name), numbers in self.links.items():
             if owner == of and name == route and number in numbers:
@@ -383,9 +383,7 @@ class Store:
         if "labels" in pattern:
             shown["labels"] = self._listed(row, "labels", ("id", "name"))
         if kind.name == "hosts":
-            groups = [
-                {"id": group["id"], "name": group["name"]} for group in self.holders("hosts", number, "hosts", "groups")
-            ]
+            groups = [{"id": group["id"], "name": group["name"]} for group in self.holders(number, "hosts", "groups")]
             shown.update({"groups": {"count": len(groups), "results": groups[:5]}, "recent_jobs": []})
         if kind.name in ("job_templates", "jobs", "inventory_sources", "inventory_updates"):
             shown["credentials"] = self._credentials(row)

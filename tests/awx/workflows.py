@@ -6,6 +6,7 @@ import threading
 
 from .jobs import Jobs
 from .kinds import KINDS
+from .notifications import Notifications
 from .recordings import Json, content
 from .store import ACTIVE, Store, now
 
@@ -19,8 +20,8 @@ _PROMPTS = (
 class Workflows:
     """Starts the nodes of workflow jobs as those before them end."""
 
-    def __init__(self, store: Store, jobs: Jobs) -> None:
-        self.store, self.jobs = store, jobs
+    def __init__(self, store: Store, jobs: Jobs, notifications: Notifications) -> None:
+        self.store, self.jobs, self.notifications = store, jobs, notifications
         jobs.done.append(self._ended)
 
     def start(self, job: Json) -> None:
@@ -40,6 +41,8 @@ class Workflows:
         with self.jobs.changed:
             if job["status"] == "pending":
                 job.update({"status": "running", "started": now()})
+                for hook in self.jobs.begun:
+                    hook(job)
                 self._step(job)
 
     def _nodes(self, job: Json) -> None:
@@ -138,6 +141,7 @@ class Workflows:
         user = self.store.get("users", workflow["_created_by"])
         if template["type"] == "workflow_approval_template":
             job = self.jobs.approval(template, workflow)
+            self.notifications.approval(job, "running")
         elif template["type"] in ("project", "inventory_source"):
             job = self.jobs.update(template, user, launch_type="workflow", _workflow_job=workflow["id"])
         else:
