@@ -45,7 +45,9 @@ def _value(store: Store, kind: Kind, name: str, described: Json, value: Any) -> 
     if value is None:
         if name in kind.nullable or described.get("default", "") is None:
             return None
-        raise ValueError("This field may not be null.")
+        if name not in kind.blanked or sort == "integer":
+            raise ValueError("This field may not be null.")
+        value = False if sort == "boolean" else ""
     if sort == "id":
         return _reference(store, kind.references.get(name, name + "s"), value)
     if sort == "choice":

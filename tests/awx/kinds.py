@@ -95,6 +95,12 @@ class Kind:
         given = {name for name, value in self.shown.items() if value is None}
         return frozenset(given | {name for name, field in self.fields.items() if self._optional_reference(field)})
 
+    @cached_property
+    def blanked(self) -> frozenset[str]:
+        """The fields where null is taken for nothing: an empty text, false."""
+        properties = schema()["definitions"][self.definition]["properties"] if self.definition else {}
+        return frozenset(name for name, described in properties.items() if described.get("x-nullable"))
+
     @staticmethod
     def _optional_reference(described: Json) -> bool:
         return bool(described["type"] == "id" and not described["required"])
