@@ -245,6 +245,12 @@ class Api:
         self.remember("delete", kind, row, user, {"name": row.get("name", "")})
         if kind.name == "workflow_job_template_nodes":
             self._without_approval(row)
+        if kind.name in ("role_user_assignments", "role_team_assignments"):
+            to = "users" if "user" in row else "teams"
+            role = self.role_of(self.store.rows["role_definitions"][row["role_definition"]], row["_of"])
+            held = self.granted(to, row["user"] if to == "users" else row["team"])
+            if role in held:
+                held.remove(role)
         self.store.remove(kind, row["id"])
         return Answer(202 if kind.name == "inventories" else 204)
 
@@ -331,6 +337,12 @@ class Api:
                 if same and not vault:
                     sort = self.store.rows["credential_types"][other["credential_type"]]["name"]
                     raise Problem(400, {"error": content(117)["error"].replace("DBaaS API", sort)})
+        if kind.name in ("schedules", "workflow_job_template_nodes") and name == "credentials":
+            template = self.store.template(row["unified_job_template"]) if row["unified_job_template"] else None
+            if template is None:
+                raise Problem(400, {"msg": "Cannot assign credential when related template is null."})
+            if not template.get("ask_credential_on_launch"):
+                raise Problem(400, {"msg": "Related template is not configured to accept credentials on launch."})
         if name == "galaxy_credentials" and other["kind"] != "galaxy_api_token":
             sort = self.store.rows["credential_types"][other["credential_type"]]["name"]
             raise Problem(400, {"msg": f"Credential must be a Galaxy credential, not {sort}."})
@@ -386,9 +398,38 @@ class Api:
         if body.get("disassociate"):
             if role in held:
                 held.remove(role)
+                self._assigned(to, number, known, None)
         elif role not in held:
             held.append(role)
+            self._assigned(to, number, known, user)
         return Answer(204)
+
+    def role_of(self, definition: Json, of: tuple[str, int]) -> int:
+        """The role of an object that a role definition stands for; 0: none."""
+        words = definition["name"].lower().split()
+        roles: dict[str, int] = self.store.rows[of[0]][of[1]]["_roles"]
+        return next((role for name, role in roles.items() if name.removesuffix("_role") in words), 0)
+
+    def _assigned(self, to: Kind, number: int, role: Json, by: Json | None) -> None:
+        """AWX keeps a grant in its newer form too, as an assignment of a role definition. by: None takes it away."""
+        if role["_of"] is None:
+            return
+        target, column = KINDS[role["_of"][0]], to.type
+        sort = f"awx.{target.type.replace('_', '')}"
+        entries = [entry for entry in self.store.rows["role_definitions"].values() if entry["content_type"] == sort]
+        definition = next((entry for entry in entries if self.role_of(entry, role["_of"]) == role["id"]), None)
+        if definition is None:
+            return
+        kind = KINDS[f"role_{column}_assignments"]
+        same = {"role_definition": definition["id"], column: number, "object_id": str(role["_of"][1])}
+        if by is None:
+            rows = self.store.rows[kind.name].values()
+            for row in [row for row in rows if all(row[name] == same[name] for name in same)]:
+                self.store.remove(kind, row["id"])
+            return
+        fields = {**same, "content_type": sort, "object_ansible_id": None, "created_by": by["id"], "_of": role["_of"]}
+        url = self.store.path(target.name, role["_of"][1])
+        self.store.add(kind, {**fields, "_related": {"content_object": url}}, by["id"])["_modified_by"] = None
 
     def may(self, user: Json | None, row: Json, name: str) -> bool:
         """Whether a user has a role on an object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -278,7 +279,7 @@ class Rules:
 
     def _workflow_job_template_nodes(self, values: Json, before: Json | None, body: Json, user: Json) -> None:
         if not values.get("identifier", before):
-            values["identifier"] = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-4{secrets.token_hex(1)}"
+            values["identifier"] = str(uuid.uuid4())
         new = {**(before or {}), **values}
         template = self.store.template(new["unified_job_template"]) if new["unified_job_template"] else None
         if template is not None:

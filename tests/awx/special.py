@@ -509,8 +509,9 @@ class Special:
                 raise Problem(400, {"object_id": [said]})
             if request.user is None or not self.api.may(request.user, row, "admin_role"):
                 raise forbidden()
-            wanted = f"{definition['name'].split()[-1].lower()}_role"
-            self.api.granted(name, body[column]).append(row["_roles"].get(wanted, 0))
+            role = self.api.role_of(definition, (target.name, row["id"]))
+            if role not in self.api.granted(name, body[column]):
+                self.api.granted(name, body[column]).append(role)
             fields = {
                 "role_definition": definition["id"],
                 column: body[column],

@@ -530,3 +530,28 @@ def test_when_it_is_closed_nobody_answers() -> None:
         client("GET", "me/")
     with pytest.raises(requests.ConnectionError):
         client("GET", "me/")
+
+
+def test_a_grant_is_the_same_in_both_of_its_forms(client: Client, base: Json) -> None:
+    number = template(client, base, "one")
+    user = make(client, "users", username="ann", password="example-password")
+    ann = Client(client.double, auth=("ann", "example-password"))
+    assignment = make(client, "role_user_assignments", role_definition=16, user=user, object_id=str(number))
+    ann("POST", f"job_templates/{number}/launch/", {}, status=201)
+    client("DELETE", f"role_user_assignments/{assignment}/")
+    ann("GET", f"job_templates/{number}/", status=403)
+    execute = client("GET", f"job_templates/{number}/object_roles/")["results"][1]["id"]
+    client("POST", f"users/{user}/roles/", {"id": execute})
+    assert client("GET", f"role_user_assignments/?user={user}")["count"] == 1
+    client("POST", f"users/{user}/roles/", {"id": execute, "disassociate": True})
+    assert client("GET", f"role_user_assignments/?user={user}")["count"] == 0
+
+
+def test_a_prompt_of_a_node_needs_a_template_that_asks_for_it(client: Client, flow: Json, base: Json) -> None:
+    credential = make(client, "credentials", name="m", credential_type=1, organization=base["organization"], inputs={})
+    path = f"workflow_job_template_nodes/{flow['check']}/credentials/"
+    said = client("POST", path, {"id": credential}, status=400)
+    assert said == {"msg": "Related template is not configured to accept credentials on launch."}
+    client("PATCH", f"job_templates/{flow['job']}/", {"ask_credential_on_launch": True})
+    client("POST", path, {"id": credential}, status=204)
+    assert client("GET", path)["count"] == 1
