@@ -131,6 +131,7 @@ def _first(number: int, index: int = 0) -> Json:
 _NOTIFIED = {f"notification_templates_{when}": "notification_templates" for when in ("started", "success", "error")}
 _PROMPTS = {"inventory": "inventories", "execution_environment": "execution_environments"}
 _PROMPTED = {"labels": "labels", "credentials": "credentials", "instance_groups": "instance_groups"}
+_SHOWN = {"labels": "labels", "credentials": "credentials"}
 _JOB = {
     "inventory": "inventories",
     "project": "projects",
@@ -464,7 +465,7 @@ KINDS = {
             order=("id",),
         ),
         Kind("activity_stream", "ActivityStream", "", _first(322), order=("id",)),
-        _unified("jobs", 153, model="Job", references={**_JOB, "job_template": "job_templates"}, links=_PROMPTED),
+        _unified("jobs", 153, model="Job", references={**_JOB, "job_template": "job_templates"}, links=_SHOWN),
         _unified("project_updates", 68, model="ProjectUpdate", references=_JOB),
         _unified(
             "inventory_updates",
