@@ -14,6 +14,9 @@ from .store import Store
 
 PAGE, LARGEST = 25, 200
 _PLAIN = ("page", "page_size", "order_by", "format", "search", "count_disabled", "role_level")
+# AWX does not let these be searched, for what they may hold; and what is no column cannot be.
+_PREVENTED = ("extra_vars", "survey_spec", "notification_configuration", "job_args", "job_env")
+_COMPUTED = ("related", "summary_fields", "url", "cloud", "kubernetes", "timezone", "until")
 _LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
     "exact": lambda have, want: have == want,
     "iexact": lambda have, want: str(have).lower() == str(want).lower(),
@@ -103,9 +106,11 @@ def _test(store: Store, kind: Kind, parts: list[str], value: str) -> Callable[[J
         return _through(store, kind, name, rest, value)
     if name in kind.links:
         return _through(store, kind, name, ["id", *rest], value)
-    hidden = kind.name == "users" and name == "password"
+    if name in _PREVENTED or (kind.name, name) == ("users", "password"):
+        raise detail(403, f"Filtering on {name} is not allowed.")
     shown = name in kind.shown or name in kind.references or name in kind.fields
-    if not shown or hidden or name in ("related", "summary_fields", "url", "object_roles"):
+    computed = kind.fields.get(name, {}).get("filterable") is False or name in _COMPUTED
+    if not shown or computed:
         raise detail(400, f"{kind.model} has no field named '{name}'")
     lookup = rest[0] if rest else "exact"
     sample = kind.shown.get(name)

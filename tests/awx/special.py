@@ -37,10 +37,11 @@ class Special:
             self._on(name, "webhook_key", GET=self._key, POST=self._new_key)
             self._on(name, "github", POST=self._hooked)
             self._on(name, "gitlab", POST=self._hooked)
-        for name in JOBS:
+        for name in ("jobs", "project_updates", "inventory_updates", "workflow_jobs"):
             self._on(name, "cancel", GET=self._can_cancel, POST=self._cancel)
-            self._on(name, "stdout", GET=self._stdout)
             self._on(name, "notifications", GET=self._job_notifications)
+        for name in ("jobs", "project_updates", "inventory_updates"):
+            self._on(name, "stdout", GET=self._stdout)
         self._on("jobs", "relaunch", POST=self._relaunch)
         self._on("workflow_jobs", "relaunch", POST=self._relaunch)
         self._on("jobs", "job_events", GET=self._of_job("job_events"))
