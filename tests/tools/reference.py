@@ -22,7 +22,7 @@ Json = dict[str, Any]
 FOLDER = ROOT / "docs/reference"
 COLLECTION = "dbaas.platform"
 #: folder of plugins/ -> what its plugins are called
-KINDS = {"modules": "Modules", "lookup": "Lookups", "inventory": "Inventory plugins"}
+KINDS = {"modules": "Modules", "lookup": "Lookups", "filter": "Filters", "inventory": "Inventory plugins"}
 #: C(…), V(…), O(…), …; a closing parenthesis inside is written as \\)
 _MARKUP = re.compile(r"\b(RV|[BCEILMOUV])\(((?:\\.|[^)\\])*)\)")
 _MADE = "<!-- Made by `make generate`: change what it is made from instead. -->"

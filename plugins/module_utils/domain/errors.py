@@ -31,6 +31,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "What is named cannot go back; roll back to something later, or change the other fields with merge: true.",
     ),
     "option-invalid": ("user", False, "Correct the options named."),
+    "approval-needed": ("user", False, "Have the plan approved; without a gate it is delivered as it is."),
     "survey-impossible": (
         "user",
         False,

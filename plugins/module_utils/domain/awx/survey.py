@@ -64,7 +64,7 @@ FIELDS: dict[str, Json] = {
     "approval_limit_usd": {"type": "integer", "minimum": 0},
     KEY: {"type": "string", "maxLength": 128},
 }
-_WORDS = {"sku": "SKU", "cpu": "CPU", "cidrs": "CIDRs", "usd": "USD"}
+_WORDS = {"awx": "AWX", "cidrs": "CIDRs", "cpu": "CPU", "sku": "SKU", "tls": "TLS", "usd": "USD"}
 
 
 @dataclass(frozen=True)
