@@ -68,6 +68,7 @@ class Api:
         self.handlers: dict[tuple[str, str, str], Handler] = {}
         self.plain: dict[tuple[str, str], Callable[[Request], Answer]] = {}
         self.unknown: list[tuple[str, str]] = []
+        self.ignored: list[tuple[str, str]] = []
 
     def answer(self, request: Request) -> Answer:
         """Whatever AWX would answer; 501: the double does not know."""
@@ -170,6 +171,7 @@ class Api:
             raise detail(405, 'Method "POST" not allowed.')
         if not self._may_create(user, kind, body):
             raise forbidden()
+        self._ignore(kind, body)
         values = clean(self.store, kind, body, None, whole=True)
         values = self.rules.apply(kind, values, None, body, user)
         fresh: Json = {}
@@ -180,6 +182,9 @@ class Api:
         self._after(kind, row, user)
         self.remember("create", kind, row, user, {name: values[name] for name in values if name[0] != "_"})
         return row
+
+    def _ignore(self, kind: Kind, body: Json) -> None:
+        self.ignored += [(kind.name, name) for name in body if name not in kind.fields]
 
     def _after(self, kind: Kind, row: Json, user: Json) -> None:
         if kind.name == "projects":
@@ -212,6 +217,7 @@ class Api:
         """PATCH, or PUT when whole. Raises Problem."""
         if not kind.fields:
             raise detail(405, 'Method "PATCH" not allowed.')
+        self._ignore(kind, body)
         values = clean(self.store, kind, body, row, whole)
         values = self.rules.apply(kind, values, row, body, user)
         changed = {name: [row.get(name), value] for name, value in values.items() if not equal(row.get(name), value)}

@@ -37,7 +37,8 @@ class Notifications:
 
     def ended(self, job: Json) -> None:
         if job["type"] == "workflow_approval":
-            self.approval(job, "approved" if job["status"] == "successful" else "denied")
+            denied = "timed_out" if job["timed_out"] else "denied"
+            self.approval(job, "approved" if job["status"] == "successful" else denied)
         else:
             event = "success" if job["status"] == "successful" else "error"
             self._notify(job, event, event)

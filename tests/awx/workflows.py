@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from .jobs import Jobs
 from .kinds import KINDS
@@ -22,6 +25,7 @@ class Workflows:
 
     def __init__(self, store: Store, jobs: Jobs, notifications: Notifications) -> None:
         self.store, self.jobs, self.notifications = store, jobs, notifications
+        self._timers: list[threading.Timer] = []
         jobs.done.append(self._ended)
 
     def start(self, job: Json) -> None:
@@ -33,9 +37,7 @@ class Workflows:
         self._go(job)
 
     def _go(self, job: Json) -> None:
-        timer = threading.Timer(0.02, self._begin, (job,))
-        timer.daemon = True
-        timer.start()
+        self._later(0.02, self._begin, job)
 
     def _begin(self, job: Json) -> None:
         with self.jobs.changed:
@@ -142,6 +144,7 @@ class Workflows:
         if template["type"] == "workflow_approval_template":
             job = self.jobs.approval(template, workflow)
             self.notifications.approval(job, "running")
+            self._expires(job, template["timeout"])
         elif template["type"] in ("project", "inventory_source"):
             job = self.jobs.update(template, user, launch_type="workflow", _workflow_job=workflow["id"])
         else:
@@ -187,6 +190,33 @@ class Workflows:
         approval.update({"can_approve_or_deny": False, "approval_expiration": None, "_decided_by": user["id"]})
         approval["_related"] = {**approval["_related"], "approved_or_denied_by": user["url"]}
         self.jobs.finish(approval, "successful" if yes else "failed")
+
+    def _expires(self, approval: Json, seconds: int) -> None:
+        """An approval that nobody gives in time is denied; 0 seconds: it waits for ever."""
+        if seconds:
+            ends = datetime.now(UTC) + timedelta(seconds=seconds)
+            approval["approval_expiration"] = ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            self._later(seconds, self._expired, approval, seconds)
+
+    def _expired(self, approval: Json, seconds: int) -> None:
+        with self.jobs.changed:
+            if approval["status"] != "pending":
+                return
+            said = f"The approval node {approval['name']} ({approval['id']}) has expired after {seconds} seconds."
+            approval.update({"timed_out": True, "job_explanation": said})
+            approval.update({"can_approve_or_deny": False, "approval_expiration": None})
+            self.jobs.finish(approval, "failed")
+
+    def _later(self, seconds: float, what: Callable[..., None], *args: Any) -> None:
+        timer = threading.Timer(seconds, what, args)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def close(self) -> None:
+        """Nothing happens any more."""
+        for timer in self._timers:
+            timer.cancel()
 
     def cancel(self, workflow: Json) -> None:
         """Cancels a workflow with all that it runs."""

@@ -351,6 +351,18 @@ def test_a_denied_approval_ends_a_workflow(client: Client, flow: Json) -> None:
     assert ran(client, job) == {"check": "failed", "approve": "failed", "deliver": ""}
 
 
+def test_an_approval_that_nobody_gives_in_time_is_denied(client: Client, flow: Json) -> None:
+    approval = client("GET", f"workflow_job_template_nodes/{flow['approve']}/")["unified_job_template"]
+    client("PATCH", f"workflow_approval_templates/{approval}/", {"timeout": 1})
+    job = order(client, flow, fail=True)
+    assert client.double.wait_for(job["id"])["status"] == "failed"
+    (row,) = client("GET", "workflow_approvals/")["results"]
+    assert (row["timed_out"], row["job_explanation"]) == (
+        True,
+        f"The approval node Say yes ({row['id']}) has expired after 1 seconds.",
+    )
+
+
 def test_a_canceled_workflow_cancels_what_it_runs(client: Client, flow: Json) -> None:
     job = order(client, flow, hang=True)
     with client.double.jobs.changed:
