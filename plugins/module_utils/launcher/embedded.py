@@ -47,6 +47,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.launcher.base impor
     Progress,
     Request,
 )
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import awx_templates
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run, shipped
 
 Json = dict[str, Any]
 
@@ -197,6 +199,22 @@ class EmbeddedLauncher:
             raise DbaasError("job-lost", f"job {folder.name} could not be started; see {folder}/launcher.log")
         _reap()
         _children.append(child)
+
+
+def of_collection(
+    folder: Path, environment: Mapping[str, str] | None = None, catalog: Mapping[str, Any] | None = None
+) -> EmbeddedLauncher:
+    """A launcher of this collection's own playbooks, with the inventories and the surveys that AWX has of them.
+
+    folder, environment: see EmbeddedLauncher. catalog: where the choices of the surveys come from, as lookup
+    awx_job_templates takes it (repository, token, …, or catalog: a folder); the catalog as shipped when not given.
+    """
+    inventories = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
+    asked = {"books": awx_templates.books(ROOT), "playbooks": [], "differing": {}, "without": []}
+    common = {"common": {"inventory": "platform"}}
+    templates = awx_templates.run(Run({**asked, **common, "shipped": shipped(ROOT), **(catalog or {})}))
+    sources = {path.name: [str(path)] for path in inventories}
+    return EmbeddedLauncher(folder, templates, {**sources, "platform": [*map(str, inventories)]}, environment)
 
 
 #: jobs' processes that this one started; looked at so that none stays a zombie
