@@ -8,11 +8,20 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Consequence, Obj, Rule, Share
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    GROUP,
+    Consequence,
+    Obj,
+    Rule,
+    SecretNeed,
+    Share,
+)
 
 #: the label by which pods, Services and objects of a service are found, and what it is called on a series in Prometheus
 LABEL = f"{GROUP}/service"
 SERIES = "dbaas_example_com_service"
+#: what stores that are spoken to by an endpoint of their own take for the region that S3's protocol wants
+S3_REGION = "us-east-1"
 #: labels that a service keeps all its life: another one on a pod would restart it
 _OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 
@@ -117,6 +126,11 @@ def more_regions(old: Obj, new: Obj, seconds: int, how: str) -> Iterator[Consequ
         yield Consequence("spec.replication.regions", "none", seconds * nodes * len(added), words, irreversible)
     elif was != wanted:
         yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+
+
+def certificate(name: str, hosts: tuple[str, ...]) -> SecretNeed:
+    """A Secret of the shape of kubernetes.io/tls with a certificate for these hosts; see SecretNeed."""
+    return SecretNeed(name, "tls", {"tls.crt": "{certificate}", "tls.key": "{key}", "ca.crt": "{authority}"}, hosts)
 
 
 def no_bucket() -> DbaasError:

@@ -239,6 +239,12 @@ def _fields(optional: Json) -> st.SearchStrategy[Json]:
 
 
 ENGINES: Json = {
+    "dragonfly": {
+        "sku": ["dfly-mem-16g", "dfly-mem-64g"],
+        "plan": ["dedicated"],
+        "version": ["1.39.0", "1.38.1", "1.36.0"],
+        "roles": ["node"],
+    },
     "scylla": {
         "sku": ["scy-ring-3", "scy-ring-5", "scy-ring-9"],
         "plan": ["dedicated", "clustered", "global"],
