@@ -27,7 +27,8 @@ def path_of(obj: Mapping[str, Any]) -> str:
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     space = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
     kind = obj["kind"].lower()
-    return f"{root}{space}/{kind[:-1] + 'ies' if kind.endswith('cy') else kind + 's'}/{meta['name']}"
+    many = kind[:-1] + "ies" if kind.endswith(("cy", "ly")) else kind + "s"
+    return f"{root}{space}/{many}/{meta['name']}"
 
 
 class Api:

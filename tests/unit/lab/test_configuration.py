@@ -92,6 +92,7 @@ def test_stages_share_the_delay() -> None:
     [
         ("NetworkPolicy", "networking.k8s.io/v1", "a", "/apis/networking.k8s.io/v1/namespaces/a/networkpolicies/n"),
         ("ConfigMap", "v1", "a", "/api/v1/namespaces/a/configmaps/n"),
+        ("Dragonfly", "dragonflydb.io/v1alpha1", "a", "/apis/dragonflydb.io/v1alpha1/namespaces/a/dragonflies/n"),
         ("Namespace", "v1", None, "/api/v1/namespaces/n"),
     ],
 )
