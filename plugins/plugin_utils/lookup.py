@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,11 +23,23 @@ class RunnerLookup(LookupBase):
 
     def answer(self, runner: Callable[[Run], Result], **more: Any) -> Result:
         """The runner's result; its failure as AnsibleError."""
-        options = {**untagged(self.get_options()), **more, "shipped": shipped(ROOT)}
+        options = {**untagged(self.get_options()), **self._unset(), **more, "shipped": shipped(ROOT)}
         try:
             return runner(Run(options))
         except DbaasError as error:
             raise AnsibleError(str(error)) from None
+
+    def _unset(self) -> dict[str, None]:
+        """Options whose environment variable holds nothing: AWX sets those to what was not given of a credential.
+
+        Ansible would make the current folder of an empty path.
+        """
+        places = {name: self.get_option_and_origin(name)[1] for name in self.get_options()}
+        return {
+            name: None
+            for name, place in places.items()
+            if str(place).startswith("env: ") and not os.environ.get(str(place).removeprefix("env: "))
+        }
 
     @staticmethod
     def service(term: str) -> Json:

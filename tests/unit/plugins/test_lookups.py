@@ -124,6 +124,13 @@ def test_choices_of_the_repository(services: World) -> None:
     assert choices["region"] == ["lagos", "johannesburg"]
 
 
+def test_an_environment_that_holds_nothing_is_none(services: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # so AWX sets what was not given of a credential
+    for name in ("BRANCH", "USERNAME", "TOKEN_FILE", "SSH_KEY_FILE", "SSH_KNOWN_HOSTS", "CA_CERT", "PROXY"):
+        monkeypatch.setenv(f"DBAAS_GIT_{name}", "")
+    assert list(lookup("platform")[0]["pops"]) == ["lagos", "johannesburg"]
+
+
 def test_the_platform_and_its_points_of_presence(services: World) -> None:
     (platform,) = lookup("platform")
     assert (list(platform["pops"]), platform["branch"]) == (["lagos", "johannesburg"], "main")
