@@ -61,6 +61,11 @@ def _question(index: int, question: Any, seen: set[str], before: Json) -> Json:
         raise _refused(f"Survey question {index} of type {question['type']} must specify choices.")
     kept = dict(question)
     default = question.get("default")
+    if question["type"] in ("multiplechoice", "multiselect") and default not in (None, ""):
+        offered = _listed(question["choices"])
+        chosen = [default] if question["type"] == "multiplechoice" else _listed(default)
+        if any(entry not in offered for entry in chosen):
+            raise _refused("Default choice must be answered from the choices listed.")
     if question["type"] == "password" and default == ENCRYPTED:
         kept["default"] = _kept(index, question, before)
     elif default not in (None, "") and question["type"] in _EXPECTED:
@@ -68,6 +73,11 @@ def _question(index: int, question: Any, seen: set[str], before: Json) -> Json:
         if not isinstance(default, sort) or isinstance(default, bool):
             raise _refused(f"Default value {default} in survey question {index} expected to be {said}.")
     return kept
+
+
+def _listed(value: Any) -> list[Any]:
+    """Choices come as a list or as lines."""
+    return [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else list(value)
 
 
 def _kept(index: int, question: Json, before: Json) -> Any:

@@ -283,6 +283,24 @@ def test_variables_that_are_not_asked_are_ignored_but_the_survey_is_taken(client
     assert json.loads(answer["extra_vars"]) == {"name": "abc"}
 
 
+@pytest.mark.parametrize(
+    ("sort", "default", "status"),
+    [
+        ("multiplechoice", "b", 200),
+        ("multiplechoice", "c", 400),
+        ("multiselect", "a\nb", 200),
+        ("multiselect", ["c"], 400),
+    ],
+)
+def test_the_default_of_a_choice_is_a_choice(client: Client, base: Json, sort: str, default: Any, status: int) -> None:
+    number = template(client, base, "one")
+    asked = {**QUESTION, "type": sort, "choices": "a\nb", "default": default}
+    answer = client(
+        "POST", f"job_templates/{number}/survey_spec/", {"name": "", "description": "", "spec": [asked]}, status
+    )
+    assert status == 200 or answer["error"] == "Default choice must be answered from the choices listed."
+
+
 # workflows
 
 
