@@ -174,14 +174,27 @@ def _ordered(name: str, number: int) -> Callable[[Story], Any]:
     return lambda story: story.do("POST", _ORDERED, {"extra_vars": answers}, unified_jobs=number, workflow_job_nodes=6)
 
 
+def _running(number: int) -> Callable[[Story], Any]:
+    """On a busy machine a job's thread may come late."""
+
+    def wait(story: Story) -> None:
+        job = story.double.store.rows["jobs"][number]
+        with story.double.jobs.changed:
+            assert story.double.jobs.changed.wait_for(lambda: job["status"] == "running", 10)
+
+    return wait
+
+
 BEFORE: dict[int, Callable[[Story], Any]] = {
     52: lambda story: story.do("PATCH", "hosts/8/", {"enabled": True}),
     56: lambda story: story.do("POST", "groups/3/hosts/", {"id": 8}),
     62: lambda story: story.do("POST", "inventories/", {"name": "spare", "organization": 5}, inventories=8),
     116: lambda story: story.do("PATCH", "credentials/8/", {"inputs": _INPUTS}),
     134: lambda story: story.do("POST", "job_templates/23/survey_spec/", exchanges()[122].body),
+    151: _running(26),
     153: lambda story: story.gate.set(),
     176: lambda story: story.do("POST", "job_templates/", _WAIT, unified_job_templates=25, roles=215),
+    177: _running(30),
     215: lambda story: [story.do("DELETE", f"schedules/{number}/") for number in (10, 12)],
     229: _notified,
     245: lambda story: story.do("DELETE", "workflow_job_template_nodes/6/"),
@@ -189,6 +202,7 @@ BEFORE: dict[int, Callable[[Story], Any]] = {
     260: _ordered("denied", 37),
     263: _ordered("canceled", 39),
     299: lambda story: story.gate.clear(),
+    300: _running(49),
     303: lambda story: story.gate.set(),
     309: _portal,
     313: _reader,
