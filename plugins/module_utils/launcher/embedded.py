@@ -103,12 +103,15 @@ class EmbeddedLauncher:
             raise DbaasError("dependency-missing", "The Python package ansible-runner is missing.")
         ident = _ident(request)
         folder = self.folder / ident
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(folder / "launching"):
-            found = self._found(request, folder)
-            if not found:
-                _write(folder / "job.json", json.dumps(job))
-                self._start(folder)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(folder / "launching"):
+                found = self._found(request, folder)
+                if not found:
+                    _write(folder / "job.json", json.dumps(job))
+                    self._start(folder)
+        except OSError as error:
+            raise DbaasError("job-lost", f"job {ident} could not be started: {error}") from None
         return Launched(ident, request.template, found=found, url=str(folder))
 
     def _found(self, request: Request, folder: Path) -> bool:
@@ -141,7 +144,7 @@ class EmbeddedLauncher:
             "sources": [str(source) for source in self.inventories[inventory]] if inventory else [],
             "answers": survey.filled(asked, given),
             "prompts": {
-                **{name: template[name] for name in ("limit", "job_type") if template.get(name)},
+                **{name: template[name] for name in base.PROMPTS if name != "inventory" and template.get(name)},
                 **request.prompts,
             },
         }

@@ -147,6 +147,14 @@ def test_check_mode_and_a_playbook_that_cannot_be_read(place: Embedded) -> None:
     assert "broken.yml" in outcome.detail
 
 
+def test_a_folder_that_cannot_be_written_to_is_an_error(place: Embedded) -> None:
+    (place.folder / "jobs").write_text("a file where jobs should be")
+    with pytest.raises(DbaasError) as caught:
+        place.launcher().launch(request("orders", "key-1"))
+    assert caught.value.code == "job-lost"
+    assert "Not a directory" in str(caught.value) or "File exists" in str(caught.value)
+
+
 def test_a_process_that_cannot_start_is_an_error(place: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "_BOOT", "raise SystemExit('no room')")
     with pytest.raises(DbaasError) as caught:
