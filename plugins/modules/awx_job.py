@@ -124,7 +124,7 @@ result:
   type: dict
   sample: {tenant: acme, service: orders, action: create, phase: Active}
 artifacts:
-  description: All that the job left with C(ansible.builtin.set_stats); of a workflow what all its jobs left.
+  description: All that the job left with C(ansible.builtin.set_stats); of a workflow what all its jobs left, put together.
   returned: when O(wait=true) and the job has ended
   type: dict
 reason:

@@ -361,8 +361,11 @@ class WorkflowWatch(Watch):
     def outcome(self) -> Outcome:
         ended = super().outcome()
         left: Json = {}
-        for watch in self._watches.values():
-            left |= watch.state.get("artifacts") or {}
+        for _number, watch in sorted(self._watches.items()):
+            for name, value in (watch.state.get("artifacts") or {}).items():
+                before = left.get(name)
+                # what was planned, delivered and verified is one result
+                left[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
         job = self._last() if ended.status != "successful" else None
         detail = f"{job['name']} (job {job['id']}): {ended.detail}" if job else ended.detail
         return replace(ended, artifacts=left, detail=detail)

@@ -36,6 +36,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import jobs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import survey
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
@@ -213,7 +214,14 @@ def of_collection(
     awx_job_templates takes it (repository, token, …, or catalog: a folder); the catalog as shipped when not given.
     """
     inventories = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
-    asked = {"books": awx_templates.books(ROOT), "playbooks": [], "differing": {}, "without": []}
+    # what AWX's templates ask for at launch stands in the role that brings them to AWX
+    role = (ROOT / "roles/awx/defaults/main/templates.yml").read_text()
+    differing = {
+        playbook: {name: value for name, value in fields.items() if name.startswith("ask_")}
+        for playbook, fields in documents.load_all(role, "templates.yml")[0]["awx_differing"].items()
+        if isinstance(fields, dict)
+    }
+    asked = {"books": awx_templates.books(ROOT), "playbooks": [], "differing": differing, "without": []}
     common = {"common": {"inventory": "platform"}}
     templates = awx_templates.run(Run({**asked, **common, "shipped": shipped(ROOT), **(catalog or {})}))
     sources = {path.name: [str(path)] for path in inventories}

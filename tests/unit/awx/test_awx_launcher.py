@@ -387,6 +387,10 @@ def gated(run: Run) -> str | None:
     if run.name == "dbaas-gate" and int(run.variables["size"]) > 10:
         run.task("See whether it must be approved", {"msg": "too dear [answers-invalid, user]"}, outcome="failed")
         return None
+    if run.name == "dbaas-gate":
+        run.task("Do what was asked")
+        run.artifacts["dbaas_result"] = {"service": "planned", "price": 5}
+        return None
     return toy(run)
 
 
@@ -403,7 +407,7 @@ def test_a_workflow_is_followed_through_its_jobs(tmp_path: Path) -> None:
         assert launched.url.endswith(f"/#/jobs/workflow/{launched.id}/output")
         outcome = launcher.follow(launched.id, told.append, 20)
         assert (outcome.status, outcome.reason) == ("successful", None)
-        assert outcome.result == {"service": "orders", "by": "dbaas-deliver"}
+        assert outcome.result == {"service": "orders", "by": "dbaas-deliver", "price": 5}
         assert "dbaas-gate: TASK Do what was asked" in told
         assert "dbaas-deliver: TASK Do what was asked" in told
         again = launcher.launch(order("key-1"))
@@ -465,7 +469,8 @@ def test_a_workflow_is_cancelled(tmp_path: Path) -> None:
     with Played(tmp_path, runner=gated) as place:
         workflow(place)
         launched = place.launcher().launch(order("key-1", gate="shut"))
-        until(lambda: any(job["status"] == "running" for job in place.awx.by_hand("GET", "jobs/")["results"]))
+        names = ("dbaas-deliver", "running")
+        until(lambda: names in [(job["name"], job["status"]) for job in place.awx.by_hand("GET", "jobs/")["results"]])
         place.launcher().cancel(launched.id)
         outcome = place.launcher().follow(launched.id, print, 20)
         assert (outcome.status, outcome.reason and outcome.reason.code) == ("canceled", "job-canceled")

@@ -147,6 +147,22 @@ def test_check_mode_and_a_playbook_that_cannot_be_read(place: Embedded) -> None:
     assert "broken.yml" in outcome.detail
 
 
+def test_the_collections_own_templates_are_those_of_awx(tmp_path: Path) -> None:
+    launcher = embedded.of_collection(tmp_path)
+    playbooks = [path for path in (ROOT / "playbooks").glob("*.yml") if ".meta" not in path.name]
+    assert sorted(item["playbook"] for item in launcher.templates.values()) == sorted(
+        f"playbooks/{path.name}" for path in playbooks
+    )
+    assert len(launcher.inventories["platform"]) == len(launcher.inventories) - 1 > 1
+    # what may be given at launch is what the role lets AWX ask for
+    asked = Request("dbaas-wait-for-service", {"tenant": "acme"}, "", {"inventory": "lagos"})
+    assert launcher.plan(asked)["prompts"]["inventory"] == "lagos"
+    answers = {"tenant": "acme", "service": "orders", "sku": "scy-ring-3", "region": "lagos"}
+    with pytest.raises(DbaasError) as caught:
+        launcher.plan(Request("dbaas-provision-service", answers, "", {"inventory": "lagos"}))
+    assert "ask_inventory_on_launch is false" in str(caught.value)
+
+
 def test_a_folder_that_cannot_be_written_to_is_an_error(place: Embedded) -> None:
     (place.folder / "jobs").write_text("a file where jobs should be")
     with pytest.raises(DbaasError) as caught:
