@@ -17,6 +17,8 @@ from .recordings import Json, content, exchanges, route
 from .rules import Rules, equal
 from .store import ACTIVE, ROOT, Store, now
 
+# What is tied in an order of its own, the first being tried first.
+ORDERED = ("instance_groups", "galaxy_credentials", "input_inventories")
 # Members are those who have a role: the route, and the role's field.
 MEMBERS = {
     ("organizations", "users"): "member_role",
@@ -151,11 +153,11 @@ class Api:
             raise not_there(kind.model)
         return row
 
-    def listed(self, request: Request, kind: Kind, rows: list[Json] | None = None) -> Answer:
-        """A page of a list."""
+    def listed(self, request: Request, kind: Kind, rows: list[Json] | None = None, tied: bool = False) -> Answer:
+        """A page of a list. tied: AWX keeps an order of its own, which holds where the query asks for none."""
         every = list(self.store.rows[kind.name].values()) if rows is None else rows
         seen = [row for row in every if self.may(request.user, row, "read_role")]
-        return Answer(200, filters.page(self.store, kind, request.path, request.query, seen))
+        return Answer(200, filters.page(self.store, kind, request.path, request.query, seen, tied))
 
     def created(self, request: Request, kind: Kind, fixed: Json | None = None) -> Answer:
         """POST to a list. fixed: fields that the path says."""
@@ -280,7 +282,7 @@ class Api:
         if name in kind.links and method in ("GET", "POST"):
             target = KINDS[kind.links[name]]
             if method == "GET":
-                return self.listed(request, target, self.store.tied(row, name))
+                return self.listed(request, target, self.store.tied(row, name), name in ORDERED)
             return self.tie(request, kind, row, name, target)
         if name in kind.children and method in ("GET", "POST"):
             child, column = kind.children[name]

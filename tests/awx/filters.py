@@ -35,10 +35,17 @@ _LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def page(store: Store, kind: Kind, path: str, query: list[tuple[str, str]], rows: Iterable[Json]) -> Json:
-    """A page of a list. Raises Problem: a filter that AWX refuses, a page that is not there."""
-    chosen = _ordered(kind, query, select(store, kind, query, list(rows)))
+def page(
+    store: Store, kind: Kind, path: str, query: list[tuple[str, str]], rows: Iterable[Json], tied: bool = False
+) -> Json:
+    """A page of a list. Raises Problem: a filter that AWX refuses, a page that is not there.
+
+    tied: the rows are in an order that holds where the query asks for none.
+    """
     given = dict(query)
+    chosen = select(store, kind, query, list(rows))
+    if not tied or given.get("order_by"):
+        chosen = _ordered(kind, query, chosen)
     size = min(_number(given, "page_size", PAGE) or PAGE, LARGEST)
     number = _number(given, "page", 1)
     pages = max(1, -(-len(chosen) // size))

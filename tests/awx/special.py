@@ -61,6 +61,7 @@ class Special:
         self._on("hosts", "groups", GET=self._groups, POST=self._into_group)
         self._on("hosts", "all_groups", GET=self._groups)
         self._on("inventories", "script", GET=self._script)
+        self._on("groups", "inventory_sources", GET=self._brought_by)
         self._on("notification_templates", "test", POST=self._test)
         self._on("schedules", "jobs", GET=self._scheduled)
         self._on("*", "object_roles", GET=self._object_roles)
@@ -215,6 +216,15 @@ class Special:
     def _scheduled(self, request: Request, row: Json, kind: Kind) -> Answer:
         jobs = [job for job in self.api.mixed(JOBS) if job.get("_schedule") == row["id"]]
         return self.api.listed(request, KINDS["jobs"], jobs)
+
+    def _brought_by(self, request: Request, row: Json, kind: Kind) -> Answer:
+        """What brought a group: no update of the double's brings any, but a test may say so."""
+        sources = [
+            source
+            for source in self.store.rows["inventory_sources"].values()
+            if source["id"] in row.get("_sources", ())
+        ]
+        return self.api.listed(request, KINDS["inventory_sources"], sources)
 
     # workflows
 

@@ -237,7 +237,10 @@ def deepen(session: Session, places: Iterable[tuple[Key, str]]) -> None:
         path = f"{live.key.kind}/{live.id}/{name}/"
         if name == "survey_spec":
             return awx.get(path)
-        return awx.names(path) if name == "playbooks" else awx.pages(path)
+        if name == "playbooks":
+            return awx.names(path)
+        # the order of what is linked, where it counts, is none that could be asked for
+        return awx.pages(path, order_by=None) if name in KINDS[live.key.kind].ordered else awx.pages(path)
 
     for (live, name), answer in zip(todo, awx.together([partial(one, *each) for each in todo]), strict=True):
         if name == "survey_spec":
@@ -246,6 +249,8 @@ def deepen(session: Session, places: Iterable[tuple[Key, str]]) -> None:
             session.playbooks[live.key] = answer
         elif name == "roles":
             world.grant(live.key, answer)
+        elif name == "inventory_sources":
+            live.sourced = bool(answer)
         else:
             world.link(live, name, answer)
 
@@ -447,12 +452,16 @@ class Apply:
     def create(self, key: Key, path: str, body: Json) -> None:
         if key in self.leaving:
             self.gone(f"{path}{self.leaving[key]}/", key)
-        try:
-            made = self.awx.post(path, body)
-        except AwxError as error:
-            if error.code != "awx-unconfirmed":
-                raise
-            made = self.look(key, path) or self.awx.post(path, body)
+        made = None
+        for attempt in range(3):
+            try:
+                made = self.awx.post(path, body)
+            except AwxError as error:
+                if error.code != "awx-unconfirmed" or attempt == 2:
+                    raise
+                made = self.look(key, path)
+            if made is not None:
+                break
         if not isinstance(made, dict) or "id" not in made:
             raise DbaasError("awx-answer-invalid", f"{key}: AWX made it and did not say its id")
         with self._lock:

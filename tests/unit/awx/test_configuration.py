@@ -4,263 +4,42 @@
 
 from __future__ import annotations
 
-import copy
-import re
+import json
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.awx import Awx
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds import KINDS
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import awx_configuration
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 from tests.awx import Double
+from tests.unit.awx.configuring import (
+    apply,
+    configuration,
+    drift,
+    one,
+    options,
+    shape,
+    survey,
+    what,
+    writes,
+    written_by,
+)
 
 Json = dict[str, Any]
-
-
-def survey() -> Json:
-    return {
-        "name": "Database",
-        "description": "",
-        "spec": [
-            {
-                "question_name": "Engine",
-                "question_description": "",
-                "variable": "engine",
-                "type": "multiplechoice",
-                "required": True,
-                "choices": ["scylla", "yugabyte"],
-                "default": "scylla",
-            },
-            {
-                "question_name": "Replicas",
-                "question_description": "",
-                "variable": "replicas",
-                "type": "integer",
-                "required": False,
-                "min": 1,
-                "max": 9,
-                "default": 3,
-            },
-        ],
-    }
-
-
-def configuration() -> Json:
-    """One of every kind, in the shapes of infra.aap_configuration."""
-    return {
-        "controller_schedules": [
-            {
-                "name": "nightly",
-                "unified_job_template": "provision",
-                "organization": "DBaaS",
-                "rrule": "DTSTART;TZID=Africa/Lagos:20300101T030000 RRULE:FREQ=DAILY;INTERVAL=1",
-                "extra_data": {"engine": "scylla"},
-            }
-        ],
-        "controller_roles": [
-            {"team": "operators", "job_templates": ["provision", "wait"], "roles": ["execute", "read"]},
-            {"team": "operators", "workflow": "order", "role": "approval", "lookup_organization": "DBaaS"},
-            {"user": "alice", "target_team": "operators", "role": "member"},
-        ],
-        "controller_workflows": [
-            {
-                "name": "order",
-                "organization": "DBaaS",
-                "ask_variables_on_launch": "yes",
-                "survey_enabled": True,
-                "survey": survey(),
-                "notification_templates_approvals": ["hook"],
-                "simplified_workflow_nodes": [
-                    {
-                        "identifier": "approve",
-                        "approval_node": {"name": "Order?", "description": "Look at the job before", "timeout": 600},
-                        "success_nodes": ["deliver"],
-                    },
-                    {"identifier": "deliver", "unified_job_template": "provision", "always_nodes": ["check"]},
-                    {"identifier": "check", "unified_job_template": "wait", "all_parents_must_converge": True},
-                ],
-            }
-        ],
-        "controller_templates": [
-            {
-                "name": "provision",
-                "project": "content",
-                "inventory": "platform",
-                "playbook": "provision.yml",
-                "execution_environment": "dbaas-ee",
-                "credentials": ["git", {"name": "api", "credential_type": {"name": "API"}}],
-                "labels": ["database"],
-                "instance_groups": ["lagos"],
-                "extra_vars": {"dbaas_wait": False},
-                "survey_enabled": True,
-                "survey_spec": survey(),
-                "ask_variables_on_launch": True,
-                "notification_templates_error": ["hook"],
-            },
-            {"name": "wait", "project": "content", "inventory": "platform", "playbook": "wait.yml"},
-        ],
-        "controller_inventory_sources": [
-            {
-                "name": "from-git",
-                "inventory": "platform",
-                "organization": "DBaaS",
-                "source": "scm",
-                "source_project": "content",
-                "source_path": "inventory/hosts.yml",
-                "update_on_launch": True,
-            }
-        ],
-        "controller_groups": [{"name": "pops", "inventory": "platform", "hosts": ["lagos-1"]}],
-        "controller_hosts": [{"name": "lagos-1", "inventory": "platform", "variables": {"pop": "lagos"}}],
-        "controller_inventories": [{"name": "platform", "organization": "DBaaS", "variables": {"region": "africa"}}],
-        "controller_projects": [
-            {
-                "name": "content",
-                "organization": "DBaaS",
-                "scm_type": "git",
-                "scm_url": "https://git.example.test/dbaas.git",
-                "scm_branch": "main",
-                "scm_clean": "no",
-                "credential": {"name": "git-read", "organization": {"name": "DBaaS"}},
-            }
-        ],
-        "controller_notifications": [
-            {
-                "name": "hook",
-                "organization": "DBaaS",
-                "notification_type": "webhook",
-                "notification_configuration": {
-                    "url": "https://hooks.example.test/awx",
-                    "headers": {"X-From": "awx"},
-                    "username": "awx",
-                    "password": "hook-secret-1",
-                },
-                "messages": {"success": {"body": '{"state": "{  { job.status }}"}'}},
-            }
-        ],
-        "controller_credential_input_sources": [
-            {
-                "target_credential": "api",
-                "input_field_name": "token",
-                "source_credential": "vault",
-                "metadata": {"secret_path": "dbaas/api", "secret_key": "token"},
-            }
-        ],
-        "controller_credentials": [
-            {
-                "name": "git",
-                "organization": "DBaaS",
-                "credential_type": "GitOps",
-                "inputs": {"url": "https://git.example.test/gitops.git", "token": "git-secret-1"},
-            },
-            {"name": "api", "organization": "DBaaS", "credential_type": "API", "inputs": {"url": "https://a.test"}},
-            {
-                "name": "git-read",
-                "organization": "DBaaS",
-                "credential_type": "Source Control",
-                "inputs": {"username": "reader", "password": "scm-secret-1"},
-            },
-            {
-                "name": "vault",
-                "organization": "DBaaS",
-                "credential_type": "HashiCorp Vault Secret Lookup",
-                "inputs": {"url": "https://vault.example.test", "token": "vault-secret-1", "api_version": "v2"},
-            },
-        ],
-        "controller_credential_types": [
-            {
-                "name": name,
-                "kind": "cloud",
-                "inputs": {
-                    "fields": [
-                        {"id": "url", "type": "string", "label": "URL"},
-                        {"id": "token", "type": "string", "label": "Token", "secret": True},
-                    ],
-                    "required": ["url"],
-                },
-                "injectors": {"env": {f"{name.upper()}_URL": "{  { url }}", f"{name.upper()}_TOKEN": "{  { token }}"}},
-            }
-            for name in ("GitOps", "API")
-        ],
-        "controller_labels": [{"name": "database", "organization": "DBaaS"}],
-        "controller_execution_environments": [
-            {"name": "dbaas-ee", "organization": "DBaaS", "image": "registry.example.test/dbaas:1", "pull": "missing"}
-        ],
-        "controller_instance_groups": [{"name": "lagos", "is_container_group": True, "max_forks": 10}],
-        "controller_teams": [{"name": "operators", "organization": "DBaaS", "description": "who operates"}],
-        "controller_user_accounts": [
-            {"username": "alice", "password": "user-secret-1", "email": "alice@example.test", "organization": "DBaaS"}
-        ],
-        "controller_organizations": [
-            {
-                "name": "DBaaS",
-                "description": "Databases",
-                "default_environment": "dbaas-ee",
-                "instance_groups": ["lagos"],
-                "notification_templates_error": ["hook"],
-            }
-        ],
-    }
 
 
 @pytest.fixture
 def double() -> Iterator[Double]:
     with Double() as awx:
         yield awx
-
-
-def options(double: Double, **more: Any) -> Json:
-    return {"controller_host": double.url, "controller_oauthtoken": double.token, "validate_certs": True, **more}
-
-
-def apply(double: Double, given: Json, *, check: bool = False, diff: bool = False, **more: Any) -> Json:
-    more = {"label": "dbaas", **more}
-    run = Run(options(double, configuration=copy.deepcopy(given), **more), check=check, diff=diff)
-    return awx_configuration.run(run)
-
-
-def drift(double: Double, given: Json, **more: Any) -> Json:
-    given = options(double, configuration=copy.deepcopy(given), **{"label": "dbaas", "fail": False, **more})
-    return awx_configuration.info(Run(given))
-
-
-def writes(double: Double) -> list[str]:
-    return [f"{call.method} {call.path}" for call in double.writes]
-
-
-def shape(written: list[str]) -> list[str]:
-    """Writes without what stands for ids."""
-    return sorted(re.sub(r"/(<[^>]*>|\d+)/", "/*/", line) for line in written)
-
-
-def written_by(double: Double, given: Json, **more: Any) -> list[str]:
-    """What a run writes, after it was held against what check mode says, and a run after it writes nothing."""
-    said = apply(double, given, check=True, **more)
-    before = len(double.writes)
-    done = apply(double, given, **more)
-    assert not done.get("failed"), done["msg"]
-    made = writes(double)[before:]
-    assert shape(made) == shape(said["writes"])
-    assert shape(made) == shape(done["writes"])
-    after = len(double.writes)
-    again = apply(double, given, **{**more, "update_secrets": False})
-    assert (again["changed"], again["writes"], len(double.writes)) == (False, [], after)
-    return made
-
-
-def one(double: Double, kind: str, name: str) -> Json:
-    """An object of the double, as its API shows it."""
-    found: list[Json] = double.by_hand("GET", f"{kind}/?name={name}")["results"]
-    assert len(found) == 1, found
-    return found[0]
-
-
-def what(report: Json) -> set[tuple[str, str, str]]:
-    return {(item["code"], item["name"], item["what"]) for item in report["drift"]}
 
 
 def test_the_first_run_makes_all_and_the_second_writes_nothing(double: Double) -> None:
@@ -464,3 +243,479 @@ def test_a_run_that_is_killed_ends_as_it_should_when_it_is_run_again(
     rest = written_by(double, configuration())
     assert len(rest) == 53 - after
     assert drift(double, configuration())["drift"] == []
+
+
+def test_a_secret_is_written_when_it_has_changed_and_never_shown(double: Double) -> None:
+    first = apply(double, configuration(), diff=True)
+    git = one(double, "credentials", "git")
+    assert git["description"].startswith("[dbaas ")
+    given = configuration()
+    given["controller_credentials"][0]["inputs"]["token"] = "git-secret-2"
+    given["controller_notifications"][0]["notification_configuration"]["password"] = "hook-secret-2"
+    said = apply(double, given, check=True, diff=True)
+    report = drift(double, given)
+    assert what(report) == {
+        ("differs", "git", "inputs.token"),
+        ("differs", "hook", "notification_configuration.password"),
+    }
+    hook = one(double, "notification_templates", "hook")["id"]
+    expected = [f"PATCH credentials/{git['id']}/", f"PATCH notification_templates/{hook}/"]
+    assert sorted(written_by(double, given)) == expected
+    sent = [call.body for call in double.writes[-2:]]
+    assert "git-secret-2" in json.dumps(sent)
+    assert sent[0]["inputs"].get("url", "https://git.example.test/gitops.git") == "https://git.example.test/gitops.git"
+    assert "-secret-" not in json.dumps([first, said, report])
+    assert one(double, "credentials", "git")["description"] != git["description"]
+    stored = double.store.rows["credentials"][git["id"]]
+    assert "git-secret-2" in json.dumps(stored)
+
+
+def test_secrets_without_a_fingerprint_are_written_on_request(double: Double) -> None:
+    apply(double, configuration(), label="")
+    given = configuration()
+    given["controller_credentials"][0]["inputs"]["token"] = "git-secret-2"
+    given["controller_user_accounts"][0]["password"] = "user-secret-2"
+    given["controller_user_accounts"][0]["update_secrets"] = False
+    assert apply(double, given, label="")["writes"] == []
+    made = written_by(double, given, label="", update_secrets=True)
+    credentials = {item["name"]: item["id"] for item in double.by_hand("GET", "credentials/")["results"]}
+    hook = one(double, "notification_templates", "hook")["id"]
+    names = ("git", "git-read", "vault")
+    expected = [f"PATCH credentials/{credentials[name]}/" for name in names] + [f"PATCH notification_templates/{hook}/"]
+    assert sorted(made) == sorted(expected)
+
+
+def test_a_changed_input_keeps_the_secret_beside_it(double: Double) -> None:
+    apply(double, configuration())
+    given = configuration()
+    given["controller_credentials"][0]["inputs"] = {"url": "https://new.example.test", "token": "$encrypted$"}
+    written_by(double, given)
+    live = one(double, "credentials", "git")
+    assert live["inputs"] == {"url": "https://new.example.test", "token": "$encrypted$"}
+    assert "git-secret-1" in json.dumps(double.store.rows["credentials"][live["id"]])
+
+
+@pytest.mark.parametrize("label", ["", "dbaas"])
+def test_an_export_applied_to_the_same_awx_writes_nothing(double: Double, label: str) -> None:
+    apply(double, configuration())
+    job = double.by_hand("GET", "system_job_templates/")["results"][0]
+    rule = "DTSTART:20300101T030000Z RRULE:FREQ=DAILY;INTERVAL=1"
+    double.by_hand("POST", "schedules/", {"name": "clean", "rrule": rule, "unified_job_template": job["id"]})
+    source = one(double, "inventory_sources", "from-git")
+    brought = double.by_hand("POST", "groups/", {"name": "brought", "inventory": source["inventory"]})
+    double.store.rows["groups"][brought["id"]]["_sources"] = [source["id"]]
+    before = len(double.writes)
+    held = awx_configuration.info(Run(options(double, export=True, label=label)))["configuration"]
+    assert set(held) == set(configuration()) - ({"controller_user_accounts"} if label else set())
+    assert [group["name"] for group in held["controller_groups"]] == ["pops"]
+    assert "-secret-" not in json.dumps(held)
+    assert apply(double, held, label=label, purge=bool(label))["writes"] == []
+    assert len(double.writes) == before
+    if label:
+        assert "[dbaas" not in json.dumps(held)
+        with Double() as other:
+            organizations: Json = {"controller_organizations": [{"name": "DBaaS", "description": "Databases"}]}
+            users = "controller_user_accounts"
+            rest = {**organizations, users: configuration()[users]}
+            apply(other, rest)
+            done = apply(other, held)
+            assert not done.get("failed"), done["msg"]
+            assert apply(other, held)["writes"] == []
+            assert "credential git (DBaaS) is made without token" in "\n".join(done["warnings"])
+            secrets = {("git", "inputs.token"), ("git-read", "inputs.password"), ("vault", "inputs.token")}
+            secrets |= {("hook", "notification_configuration.password")}
+            missing = ("missing", "member on team operators (DBaaS) for user alice", "")
+            assert what(drift(other, configuration())) == {("differs", *each) for each in secrets} | {missing}
+
+
+def test_everything_that_is_wrong_is_named_at_once_before_any_write(double: Double) -> None:
+    given = configuration()
+    template, workflow = given["controller_templates"][0], given["controller_workflows"][0]
+    template |= {
+        "inventory": "platfrom",
+        "job_type": "runn",
+        "forks": "many",
+        "become_enabld": True,
+        "credentials": ["git", "gone"],
+        "labels": "databse",
+        "survey_spec": {"spec": [{"question_name": "E", "variable": "e", "type": "chioce"}]},
+    }
+    workflow["simplified_workflow_nodes"][0]["success_nodes"] = ["delivre"]
+    workflow["simplified_workflow_nodes"][1]["unified_job_template"] = "provison"
+    given["controller_notifications"][0]["notification_configuration"] = {"ulr": "https://x", "headers": {}}
+    given["controller_credentials"][0]["inputs"] = {"tokn": "canary-1"}
+    given["controller_roles"] = [{"team": "operatorz", "role": "execute", "job_template": "wait"}]
+    given["controller_tempates"] = []
+    given["controller_hosts"][0]["variables"] = "a: ["
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, given)
+    assert refused.value.code == "awx-configuration-invalid"
+    found = {error.path: error.nearest for error in refused.value.errors}
+    assert found == {
+        "controller_tempates": "controller_templates",
+        "controller_templates[provision].inventory": "platform",
+        "controller_templates[provision].job_type": "run",
+        "controller_templates[provision].forks": None,
+        "controller_templates[provision].become_enabld": "become_enabled",
+        "controller_templates[provision].credentials[1]": None,
+        "controller_templates[provision].labels[0]": "database",
+        "controller_templates[provision].survey_spec.spec[0].type": None,
+        "controller_workflows[order].workflow_nodes[approve].success_nodes[0]": "deliver",
+        "controller_workflows[order].workflow_nodes[deliver].unified_job_template": "provision",
+        "controller_notifications[hook].notification_configuration.ulr": "url",
+        "controller_notifications[hook].notification_configuration.url": None,
+        "controller_credentials[git].inputs.tokn": "token",
+        "controller_roles[0].team": "operators",
+        "controller_hosts[lagos-1].variables": None,
+    }
+    assert "canary" not in str(refused.value)
+    assert double.writes == []
+
+
+def test_names_are_looked_for_in_the_organization_first(double: Double) -> None:
+    apply(double, configuration())
+    more = configuration()
+    more["controller_organizations"].append({"name": "Other"})
+    more["controller_inventories"].append({"name": "platform", "organization": "Other"})
+    more["controller_teams"].append({"name": "operators", "organization": "Other"})
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, more)
+    paths = [error.path for error in refused.value.errors]
+    assert paths == [
+        "controller_hosts[lagos-1].inventory",
+        "controller_groups[pops].inventory",
+        "controller_roles[0].team",
+        "controller_roles[2].target_team",
+    ]
+    for name in ("controller_roles", "controller_hosts", "controller_groups"):
+        del more[name]
+    made = written_by(double, more)
+    assert {line.split("/")[0] for line in made} == {
+        "POST organizations",
+        "POST inventories",
+        "POST teams",
+        "POST labels",
+    }
+    assert one(double, "job_templates", "wait")["summary_fields"]["inventory"]["name"] == "platform"
+
+
+def test_what_fails_holds_up_only_what_depends_on_it(double: Double) -> None:
+    double.fail("POST", "^notification_templates/", "403", times=1)
+    result = apply(double, configuration())
+    assert (result["failed"], result["changed"], result["error"]["code"]) == (True, True, "awx-forbidden")
+    applied = {(item["action"], item["name"]) for item in result["applied"]}
+    missing = {(item["action"], item["name"]): item["reason"] for item in result["not_applied"]}
+    assert ("create", "provision") in applied
+    assert ("create", "nightly") in applied
+    assert set(missing) == {("create", "hook"), ("link", "provision"), ("link", "order"), ("link", "DBaaS")}
+    assert missing["link", "order"] == "create notification template hook (DBaaS) failed"
+    assert "not tried: link workflow order (DBaaS): create notification template hook (DBaaS) failed" in result["msg"]
+    assert shape(writes(double)) == shape(result["writes"])
+    assert len(written_by(double, configuration())) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "how"),
+    [
+        ("^job_templates/$", "swallow"),
+        ("^workflow_job_template_nodes/$", "swallow"),
+        ("create_approval_template", "swallow"),
+        ("survey_spec", "swallow"),
+        ("^credentials/$", "truncated"),
+        ("^job_templates/$", "502"),
+        ("^credential_input_sources/$", "refuse"),
+        ("^inventories/$", "429"),
+    ],
+)
+def test_a_write_whose_answer_is_lost_is_made_once(double: Double, path: str, how: str) -> None:
+    double.fail("POST", path, how, times=2, seconds=0.1)
+    done = apply(double, configuration())
+    assert not done.get("failed"), done["msg"]
+    assert apply(double, configuration())["writes"] == []
+    for kind in KINDS.values():
+        if kind.variables or kind.name == "workflow_job_template_nodes":
+            names = [
+                (item.get("name") or item.get("identifier"), item.get("organization"))
+                for item in double.by_hand("GET", f"{kind.name}/?page_size=200")["results"]
+            ]
+            assert kind.identity[0] != "name" or len(names) == len(set(names)), kind.name
+    assert len(double.store.rows.get("workflow_approval_templates", {})) == 1
+
+
+def test_a_token_that_expires_on_the_way_stops_it_and_says_where(double: Double) -> None:
+    apply(double, {"controller_organizations": [{"name": "DBaaS"}]})
+    double.fail("POST", "^(projects|inventories)/", "401", times=50)
+    result = apply(double, configuration())
+    assert result["error"]["code"] == "awx-unauthorized"
+    assert result["applied"]
+    tried = [call for call in double.writes if call.status == 401]
+    assert 1 <= len(tried) <= 2
+    double.faults.clear()
+    written_by(double, configuration())
+    assert drift(double, configuration())["drift"] == []
+
+
+@pytest.mark.parametrize(("how", "code"), [("401", "awx-unauthorized"), ("html", "awx-answer-invalid")])
+def test_reading_that_fails_writes_nothing(double: Double, how: str, code: str) -> None:
+    double.fail("GET", "^projects/", how, times=50)
+    with pytest.raises(DbaasError) as failed:
+        apply(double, configuration())
+    assert failed.value.code == code
+    assert double.writes == []
+
+
+def test_reading_that_fails_for_a_moment_goes_on(double: Double) -> None:
+    for how in ("429", "500", "truncated", "refuse"):
+        double.fail("GET", "^(projects|credentials|inventories)/", how, seconds=0.1)
+    assert not apply(double, configuration()).get("failed")
+
+
+def fetching(double: Double, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Lets AWX take its time to fetch projects."""
+    fetched = double.jobs._synced
+
+    def slowly(*given: Any) -> str:
+        time.sleep(seconds)
+        return fetched(*given)
+
+    monkeypatch.setattr(double.jobs, "_synced", slowly)
+
+
+def test_templates_wait_for_their_project(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetching(double, monkeypatch, 1.0)
+    monkeypatch.setattr(awx_configuration, "_TELL", 0.3)
+    told: list[str] = []
+    given = options(double, configuration=configuration(), label="dbaas")
+    done = awx_configuration.run(Run(given, progress=told.append))
+    assert not done.get("failed"), done["msg"]
+    assert any("project content (DBaaS): AWX is fetching it" in line for line in told)
+    assert any("writes are done" in line for line in told)
+
+
+def test_a_project_that_takes_too_long_is_said(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetching(double, monkeypatch, 2.0)
+    result = apply(double, configuration(), wait_timeout=1)
+    assert result["error"]["code"] == "awx-fetch-timeout"
+    assert {(item["action"], item["name"]) for item in result["not_applied"]} >= {
+        ("fetch", "content"),
+        ("create", "wait"),
+    }
+    double.settle()
+    written_by(double, configuration())
+
+
+def test_a_project_that_cannot_be_fetched_is_said_with_the_reason(double: Double) -> None:
+    given = configuration()
+    given["controller_projects"][0]["scm_url"] = "file:///srv/git/does-not-exist.git"
+    result = apply(double, given)
+    assert result["error"]["code"] == "awx-fetch-failed"
+    assert "project content (DBaaS): its update is failed" in result["msg"]
+    assert "does not appear to be a git repository" in result["msg"] or "fatal" in result["msg"]
+    assert ("create", "from-git") in {(item["action"], item["name"]) for item in result["applied"]}
+    assert written_by(double, configuration())[0].startswith("PATCH projects/")
+
+
+def test_a_playbook_that_the_project_lacks_is_said(double: Double) -> None:
+    given = configuration()
+    given["controller_templates"][1]["playbook"] = "wiat.yml"
+    result = apply(double, given)
+    assert result["error"]["code"] == "awx-fetch-failed"
+    assert "has no playbook wiat.yml" in result["msg"]
+    assert "nearest: wait.yml" in result["msg"]
+    assert ("create", "provision") in {(item["action"], item["name"]) for item in result["applied"]}
+
+
+def test_a_new_playbook_is_fetched_first(double: Double) -> None:
+    apply(double, configuration())
+    double.settle()
+    double.jobs.playbooks = [*double.jobs.playbooks, "new.yml"]
+    given = configuration()
+    new = {"name": "new", "project": "content", "inventory": "platform", "playbook": "new.yml"}
+    given["controller_templates"].append(new)
+    project = one(double, "projects", "content")["id"]
+    made = written_by(double, given)
+    assert made[0] == f"POST projects/{project}/update/"
+    assert made[1] == "POST job_templates/"
+
+
+def test_a_project_without_an_update_is_told(double: Double) -> None:
+    given = {
+        "controller_organizations": [{"name": "DBaaS"}],
+        "controller_projects": [{"name": "by-hand", "organization": "DBaaS", "scm_type": "", "local_path": "dbaas"}],
+        "controller_inventories": [{"name": "platform", "organization": "DBaaS"}],
+        "controller_templates": [{"name": "t", "project": "by-hand", "inventory": "platform", "playbook": "site.yml"}],
+    }
+    assert "project by-hand (DBaaS) is not fetched by AWX" in apply(double, given, check=True)["warnings"][0]
+
+
+def test_what_running_jobs_use_is_not_deleted_and_the_jobs_are_named() -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def running(_run: Any) -> None:
+        started.set()
+        go_on.wait(10)
+
+    with Double(runner=running) as double:
+        apply(double, configuration())
+        template = one(double, "job_templates", "wait")["id"]
+        job = double.by_hand("POST", f"job_templates/{template}/launch/", {})
+        assert started.wait(5)
+        less = configuration()
+        del less["controller_templates"][1], less["controller_workflows"]
+        less["controller_roles"] = [{"team": "operators", "job_template": "provision", "roles": ["execute", "read"]}]
+        result = apply(double, less, purge=True)
+        assert result["error"]["code"] == "awx-in-use"
+        assert f"job template wait (DBaaS) is used by running jobs: job {job['job']}" in result["msg"]
+        assert double.by_hand("GET", "workflow_job_templates/")["count"] == 0
+        go_on.set()
+        double.settle()
+        assert written_by(double, less, purge=True) == [f"DELETE job_templates/{template}/"]
+
+
+def test_an_inventory_that_awx_is_still_deleting_is_waited_for(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "controller_organizations": [{"name": "DBaaS"}],
+        "controller_inventories": [{"name": "platform", "organization": "DBaaS"}],
+    }
+    apply(double, given)
+    old = one(double, "inventories", "platform")["id"]
+    double.store.rows["inventories"][old]["pending_deletion"] = True
+    looked: list[str] = []
+    get = Awx.get
+
+    def looking(self: Awx, path: str, **query: Any) -> Json:
+        if path == f"inventories/{old}/":
+            looked.append(path)
+            if len(looked) == 2:
+                double.by_hand("DELETE", path)
+        return get(self, path, **query)
+
+    monkeypatch.setattr(Awx, "get", looking)
+    done = apply(double, given)
+    assert not done.get("failed"), done["msg"]
+    assert len(looked) >= 2
+    assert one(double, "inventories", "platform")["id"] != old
+
+
+def test_nodes_are_created_changed_linked_anew_and_deleted(double: Double) -> None:
+    apply(double, configuration())
+    given = configuration()
+    nodes = given["controller_workflows"][0]["simplified_workflow_nodes"]
+    # the other way round: with the old links left the new ones would close a circle
+    nodes[0] = {"identifier": "approve", "unified_job_template": "content"}
+    nodes[1] = {"identifier": "deliver", "unified_job_template": "provision", "success_nodes": ["approve"]}
+    nodes[2] = {"identifier": "tell", "unified_job_template": "wait", "failure_nodes": ["deliver"]}
+    made = written_by(double, given)
+    live = {item["identifier"]: item for item in double.by_hand("GET", "workflow_job_template_nodes/")["results"]}
+    assert set(live) == {"approve", "deliver", "tell"}
+    assert live["tell"]["failure_nodes"] == [live["deliver"]["id"]]
+    assert live["deliver"]["success_nodes"] == [live["approve"]["id"]]
+    assert live["approve"]["summary_fields"]["unified_job_template"]["name"] == "content"
+    assert sum(line.startswith("DELETE") for line in made) == 1
+
+
+def test_the_order_of_instance_groups_counts(double: Double) -> None:
+    given = configuration()
+    given["controller_instance_groups"].append({"name": "frankfurt", "is_container_group": True})
+    given["controller_templates"][0]["instance_groups"] = ["lagos", "frankfurt"]
+    apply(double, given)
+    given["controller_templates"][0]["instance_groups"] = ["frankfurt", "lagos"]
+    assert len(written_by(double, given)) == 4
+    template = one(double, "job_templates", "provision")["id"]
+    names = [item["name"] for item in double.by_hand("GET", f"job_templates/{template}/instance_groups/")["results"]]
+    assert names == ["frankfurt", "lagos"]
+
+
+def test_entries_can_be_absent_and_be_renamed(double: Double) -> None:
+    apply(double, configuration())
+    template = one(double, "job_templates", "wait")["id"]
+    given: Json = {"controller_templates": [{"name": "wait", "organization": "DBaaS", "new_name": "await"}]}
+    assert written_by(double, given) == [f"PATCH job_templates/{template}/"]
+    assert one(double, "job_templates", "await")["id"] == template
+    given = {
+        "controller_templates": [{"name": "await", "organization": "DBaaS", "state": "absent"}],
+        "controller_roles": [{"team": "operators", "job_template": "provision", "role": "read", "state": "absent"}],
+    }
+    made = written_by(double, given)
+    assert made[0] == f"DELETE job_templates/{template}/"
+    assert made[1].startswith("POST roles/")
+
+
+def test_forms_of_an_awxkit_export_are_taken(double: Double) -> None:
+    apply(double, configuration())
+    organization = {"name": "DBaaS", "type": "organization"}
+    template = {"name": "provision", "type": "job_template", "organization": organization}
+    given: Json = {
+        "controller_workflows": [
+            {
+                "name": "order",
+                "organization": organization,
+                "natural_key": {"name": "order", "type": "workflow_job_template", "organization": organization},
+                "custom_virtualenv": None,
+                "limit": None,
+                "related": {
+                    "labels": [],
+                    "schedules": [
+                        {"name": "weekly", "rrule": "DTSTART:20300101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1"},
+                    ],
+                    "notification_templates_approvals": [{"name": "hook", "organization": organization}],
+                    "survey_spec": survey(),
+                    "workflow_nodes": [
+                        {
+                            "identifier": "approve",
+                            "related": {
+                                "create_approval_template": {
+                                    "name": "Order?",
+                                    "description": "Look at the job before",
+                                    "timeout": 600,
+                                },
+                                "success_nodes": [
+                                    {"identifier": "deliver", "workflow_job_template": {"name": "order"}}
+                                ],
+                            },
+                        },
+                        {
+                            "identifier": "deliver",
+                            "unified_job_template": template,
+                            "related": {"always_nodes": [{"identifier": "check"}]},
+                        },
+                        {
+                            "identifier": "check",
+                            "all_parents_must_converge": True,
+                            "unified_job_template": {**template, "name": "wait"},
+                        },
+                    ],
+                },
+            }
+        ],
+        "controller_settings": {"settings": {}},
+    }
+    given["controller_workflows"][0]["related"]["schedules"][0]["extra_data"] = {"engine": "scylla"}
+    assert written_by(double, given) == ["POST schedules/"]
+
+
+def test_settings_are_written_where_they_differ(double: Double) -> None:
+    given = {
+        "controller_settings": [{"name": "DEFAULT_JOB_TIMEOUT", "value": 3600}, {"name": "MAX_FORKS", "value": 200}]
+    }
+    assert written_by(double, given) == ["PATCH settings/all/"]
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, {"controller_settings": {"MAX_FORK": 3}})
+    assert refused.value.errors[0].nearest == "MAX_FORKS"
+
+
+def test_src_is_a_file_or_a_folder(double: Double, tmp_path: Path) -> None:
+    for name, content in configuration().items():
+        (tmp_path / f"{name}.yml").write_text(documents.dump({name: content}))
+    (tmp_path / "more.yaml").write_text("controller_teams: [{name: auditors, organization: DBaaS}]\n")
+    done = awx_configuration.run(Run(options(double, src=str(tmp_path), label="dbaas")))
+    assert not done.get("failed"), done["msg"]
+    assert {team["name"] for team in double.by_hand("GET", "teams/")["results"]} == {"auditors", "operators"}
+    report = awx_configuration.info(Run(options(double, src=str(tmp_path), label="dbaas")))
+    assert report["drift"] == []
+
+
+def test_a_label_is_words(double: Double) -> None:
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, configuration(), label="db]aas")
+    assert refused.value.code == "option-invalid"

@@ -19,7 +19,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import s
 
 from tests.awx import Double
 from tests.tools.tree import ROOT
-from tests.unit.awx.test_configuration import apply, drift, one, written_by
+from tests.unit.awx.configuring import apply, drift, one, written_by
 
 Json = dict[str, Any]
 PLAYBOOKS = sorted(

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from tests.awx import Double
+from tests.unit.awx.configuring import configuration
 from tests.unit.gitremote import CANARY, serving
 from tests.unit.plugins.test_specs import PLUGINS
 from tests.unit.runner.world import POPS, SHIPPED, World, as_file, claim, copy
@@ -72,3 +74,20 @@ def test_a_token_never_comes_back(module: Any, tmp_path: Path) -> None:
         told = [made, module("tenant", **{**access, "username": "argocd"}, tenant="acme", regions=["lagos"])]
     assert told[1]["error"]["code"] == "git-auth"
     assert "canary" not in str(told)
+
+
+def test_an_awx_is_configured_by_the_module_too_and_its_secrets_stay_where_they_are(module: Any) -> None:
+    with Double() as double:
+        access = {"controller_host": double.url, "controller_oauthtoken": double.token, "label": "dbaas"}
+        made = module("awx_configuration", **access, configuration=configuration(), _ansible_diff=True)
+        assert made["changed"]
+        again = module("awx_configuration", **access, configuration=configuration(), purge=True)
+        assert not again["changed"]
+        found = module("awx_configuration_info", **access, configuration=configuration(), export=True)
+        assert found["drift"] == []
+        refused = module("awx_configuration", **access, configuration={"controller_credentials": [{"inputs": CANARY}]})
+        assert refused["error"]["code"] == "awx-configuration-invalid"
+        told = str([made, again, found, refused])
+        assert "-secret-1" not in told
+        assert double.token not in told
+        assert CANARY not in told

@@ -40,6 +40,7 @@ _LEFT = frozenset({"instances"})
 def reads(world: World) -> list[tuple[Key, str]]:
     """The sub-lists that must be known: (object, name of the list)."""
     found: list[tuple[Key, str]] = []
+    sourced = {live.key for live in world.of(INVENTORIES) if live.item.get("has_inventory_sources")}
     for live in _exported(world):
         kind = KINDS[live.key.kind]
         found += [(live.key, name) for name in kind.links if name not in live.links and name not in _LEFT]
@@ -47,6 +48,9 @@ def reads(world: World) -> list[tuple[Key, str]]:
             found.append((live.key, "survey_spec"))
         if live.key.kind in (TEAMS, USERS):
             found.append((live.key, "roles"))
+        if live.key.kind == "groups" and live.key.parts[1] in sourced:
+            # hosts say themselves whether a source brought them
+            found.append((live.key, "inventory_sources"))
     return found
 
 
@@ -59,16 +63,9 @@ def export(world: World, options: Mapping[str, Json], parse: Parse, label: str =
     return _Export(world, options, parse, label).all()
 
 
-def _exported(world: World, *, all_groups: bool = True) -> list[Live]:
-    """All objects but AWX's own and what inventory sources bring: of groups AWX does not say where they are from."""
-    sourced = {live.key for live in world.of(INVENTORIES) if live.item.get("has_inventory_sources")}
-    return [
-        live
-        for live in world.objects.values()
-        if not live.managed
-        and not live.item.get("has_inventory_sources" if live.key.kind == "hosts" else "managed")
-        and (all_groups or live.key.kind != "groups" or live.key.parts[1] not in sourced)
-    ]
+def _exported(world: World) -> list[Live]:
+    """All objects but AWX's own and what inventory sources bring."""
+    return [live for live in world.objects.values() if not live.managed and not live.sourced]
 
 
 class _Export:
@@ -85,7 +82,13 @@ class _Export:
 
     def all(self) -> Json:
         found: Json = {}
-        lives = [live for live in _exported(self.world, all_groups=bool(self.label)) if self.ours(live)]
+        lives = [live for live in _exported(self.world) if self.ours(live)]
+        if self.label:
+            # labels and instance groups bear no mark: those that ours use go with them
+            used = {key for live in lives for name in (LABELS, "instance_groups") for key in live.links.get(name, ())}
+            ours = {live.key for live in lives}
+            lives += [live for key in used - ours if key.name != self.label and (live := self.world.objects.get(key))]
+            lives.sort(key=lambda live: live.id)
         for kind in KINDS.values():
             entries = [self.entry(kind, live) for live in lives if live.key.kind == kind.name and kind.variables]
             if entries:

@@ -284,6 +284,12 @@ class _Planner:
         self.created: set[Key] = {
             key for key, want in found.objects.items() if want.state != "absent" and key not in world.objects
         }
+        #: labels that something wanted bears
+        self.borne = {
+            label
+            for want in found.objects.values()
+            for label in (want.links[LABELS].keys if LABELS in want.links else ())
+        }
         #: what is deleted, with or without an operation of its own
         self.going: set[Key] = set()
         #: project -> number of the operation that fetches it
@@ -294,7 +300,9 @@ class _Planner:
             live = self.world.objects.get(key)
             if want.state == "absent":
                 continue
-            if live is None:
+            if live is None and key.kind == LABELS and key not in self.borne:
+                self.plan.notes.append(f"{key} is not made: AWX keeps a label only as long as something bears it.")
+            elif live is None:
                 self.create(want)
             elif want.state == "present":
                 self.change(want, live)
@@ -506,6 +514,9 @@ class _Planner:
 
     def links(self, key: Key, name: str, links: Links, there: tuple[Key, ...]) -> None:
         wanted = list(links.keys)
+        if name in EDGES:
+            # edges go with the nodes that they lead to
+            there = tuple(one for one in there if one in self.found.objects)
         if name in KINDS[key.kind].ordered and links.exact:
             kept = 0
             while kept < min(len(wanted), len(there)) and wanted[kept] == there[kept]:
@@ -530,8 +541,9 @@ class _Planner:
         path = (key.kind, key, name)
         drops = [Request("POST", path, {"id": one, "disassociate": True}) for one in remove]
         takes = [Request("POST", path, {"id": one}) for one in add]
-        # a node's new edges may close a circle with its old ones, so all of a workflow's are taken away first
-        split = key.kind == NODES and name in EDGES
+        # a node's new edges may close a circle with its old ones, so all of a workflow's go first; a label is
+        # gone when nothing bears it, so it is put on what else bears it first
+        split = (key.kind == NODES and name in EDGES) or name == LABELS
         for requests in [drops, takes] if split else [drops + takes]:
             if requests:
                 self.add("link", key, *requests, fields=[name])
@@ -546,7 +558,7 @@ class _Planner:
         wanted: Json = want.approval or {}
         if asked is None:
             self.differs(want.key, "approval_node", wanted, None)
-            self.approve(want.key, wanted)
+            self.approve(want.key, wanted, runs=live.item.get("unified_job_template") is not None)
             return
         body = {name: value for name, value in wanted.items() if not values.same(value, asked.get(name))}
         for name, value in body.items():
@@ -555,9 +567,11 @@ class _Planner:
             request = Request("PATCH", ("workflow_approval_templates", Asked(want.key)), body)
             self.add("approval", want.key, request, fields=["approval_node"])
 
-    def approve(self, key: Key, wanted: Json) -> None:
+    def approve(self, key: Key, wanted: Json, *, runs: bool = False) -> None:
+        # a node that runs something asks for no approval before it does not
+        empty = [Request("PATCH", (NODES, key), {"unified_job_template": None})] if runs else []
         request = Request("POST", (NODES, key, "create_approval_template"), wanted)
-        self.add("approval", key, request, fields=["approval_node"])
+        self.add("approval", key, *empty, request, fields=["approval_node"])
 
     # projects
 
@@ -706,6 +720,8 @@ class _Planner:
         want = self.found.objects.get(live.key)
         found: set[Key] = set()
         for name in KINDS[live.key.kind].references:
+            if want is not None and want.approval is not None and name == "unified_job_template":
+                continue
             value = want.fields[name] if want is not None and name in want.fields else self.world.value(live, name)
             if isinstance(value, Key):
                 found.add(value)
@@ -761,7 +777,10 @@ class _Planner:
                     for n in about.get(("link", organization), ())
                     if self.plan.operations[n].fields == ("galaxy_credentials",)
                 }
-        if operation.verb == "fetch":
+        if operation.verb == "link" and operation.fields == (LABELS,) and _drops(operation):
+            taken = {(request.body or {})["id"] for request in operation.requests}
+            found |= {number for number, other in enumerate(self.plan.operations) if taken & _labels_put(other)}
+        if operation.verb in ("fetch", "approval"):
             found |= set(about.get(("update", operation.key), ()))
         if operation.verb == "link" and operation.key.kind == NODES and not _drops(operation):
             workflow = operation.key.parts[1]
@@ -776,10 +795,12 @@ class _Planner:
         if key.kind == NODES:
             return set()
         users = {live.key for live in self.world.objects.values() if key in self.pointed(live)}
+        labels = set(self.world.objects[key].links.get(LABELS, ()))
         return {
             number
             for number, other in enumerate(self.plan.operations)
-            if other.key in users and other.key != key and (other.verb in ("delete", "update", "link"))
+            if (other.key in users and other.key != key and other.verb in ("delete", "update", "link", "approval"))
+            or (labels and labels & _labels_put(other))
         }
 
     def pointed(self, live: Live) -> set[Key]:
@@ -807,6 +828,14 @@ def waves(operations: list[Operation]) -> list[list[int]]:
     for number, depth in sorted(level.items()):
         found[depth].append(number)
     return found
+
+
+def _labels_put(operation: Operation) -> set[Key]:
+    """The labels that an operation puts on something."""
+    if operation.verb not in ("create", "link"):
+        return set()
+    bodies = [request.body or {} for request in operation.requests if request.path[-1] == LABELS]
+    return {body["id"] for body in bodies if "id" in body and not body.get("disassociate")}
 
 
 def _drops(operation: Operation) -> bool:

@@ -45,6 +45,8 @@ class Live:
     item: Json
     links: dict[str, tuple[Key, ...]] = field(default_factory=dict)
     survey: Json | None = None
+    #: whether an inventory source brought it
+    sourced: bool = False
 
     @property
     def managed(self) -> bool:
@@ -85,7 +87,9 @@ class World:
         if key in self.objects:
             self.doubles.add(key)
         else:
-            self.objects[key] = Live(key, item["id"], item)
+            self.objects[key] = Live(
+                key, item["id"], item, sourced=kind.name == "hosts" and bool(item.get("has_inventory_sources"))
+            )
         self._keys[kind.name, item["id"]] = key
         roles: Json = (item.get("summary_fields") or {}).get("object_roles") or {}
         for name, role in roles.items():
