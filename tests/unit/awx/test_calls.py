@@ -15,9 +15,9 @@ from ansible_collections.dbaas.platform.plugins.module_utils.launcher.base impor
 from tests.awx import Double, Run
 from tests.awx.kinds import KINDS
 from tests.awx.recordings import exchanges, route
+from tests.unit.awx.configuring import apply, configuration, drift
 from tests.unit.awx.launching import TEMPLATE
 from tests.unit.awx.places import provided
-from tests.unit.awx.configuring import apply, configuration, drift
 
 Json = dict[str, Any]
 LIST = Path(__file__).parents[2] / "awx/calls.md"
