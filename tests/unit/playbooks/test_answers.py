@@ -28,6 +28,8 @@ ORDERS: Json = {"tenant": "acme", "service": "orders"}
 GIVEN: dict[str, tuple[Json, str]] = {
     "backup_control_plane": ({}, CLUSTER),
     "bootstrap_control_plane": ({"region": "lagos", "awx_hostname": "awx.example.com"}, CLUSTER),
+    # nothing says where AWX is
+    "configure_awx": ({"purge": "true"}, r"controller_host: not given"),
     "deprovision_service": ({**ORDERS, "deletion_policy": "delete", "confirm": "orders"}, CLUSTER),
     "drift_report": ({"tenants": "acme\n"}, r"2 differences: unreachable in lagos, johannesburg"),
     "explain_service": ({"tenant": "acme", "services": "orders\n"}, CLUSTER),
