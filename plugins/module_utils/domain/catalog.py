@@ -18,6 +18,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation i
 Json = dict[str, Any]
 
 CHANNELS = ("preview", "supported", "deprecated", "expired")
+#: what a change does to the nodes, the mildest first
+RESTARTS = ("none", "rolling", "outage")
 
 
 def _fields(required: Json, optional: Json | None = None) -> Json:
@@ -55,7 +57,7 @@ SCHEMA: Json = {
             _fields(
                 {"title": _TEXT, "zones": _list(_NAME), "storageClasses": _list(_NAME), "backups": _TEXT},
                 {
-                    "s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME}),
+                    "s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME}, {"region": _TEXT}),
                     "buckets": _list(_TEXT),
                 },
             )
@@ -67,7 +69,12 @@ SCHEMA: Json = {
                     "versions": _by_name(
                         _fields(
                             {"channel": {"enum": list(CHANNELS)}},
-                            {"default": {"type": "boolean"}, "upgradesTo": _list(_TEXT), "build": _TEXT},
+                            {
+                                "default": {"type": "boolean"},
+                                "upgradesTo": _list(_TEXT),
+                                "build": _TEXT,
+                                "released": _TEXT,
+                            },
                         )
                     ),
                     "topologies": _by_name(_fields({"one": {}, "many": {}})),
@@ -79,6 +86,8 @@ SCHEMA: Json = {
                         {"values": _by_name({})},
                     ),
                     "agentVersion": _TEXT,
+                    "images": _by_name(_TEXT),
+                    "parameters": _by_name(_fields({"restart": {"enum": list(RESTARTS)}}, {"default": {}})),
                     "capabilities": _by_name({}),
                 },
             )

@@ -353,7 +353,8 @@ class Admission:
                 others = [
                     other.name
                     for other in self._catalog.skus.values()
-                    if other.data["resources"].get(role, {}).get("replicas") == amounts["replicas"]
+                    if other.engine == sku.engine
+                    and other.data["resources"].get(role, {}).get("replicas") == amounts["replicas"]
                 ]
                 hint = f"; {others[0]} has {amounts['replicas']}" if others else ""
                 words = f"{nodes} (of SKU {sku.name}){hint}"

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS, Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
 
 Json = dict[str, Any]
 
-#: restart classes, the mildest first
-RESTARTS = ("none", "rolling", "outage")
 #: Until Argo CD has synced and an operator that restarts nothing is done.
 _SYNC_SECONDS = 60
 #: What every engine has around it: the field and all below it -> how it changes. None of these restarts a database.

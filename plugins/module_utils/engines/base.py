@@ -47,7 +47,6 @@ DEFINITION = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 SERVICE = Kind("", "v1", "Service", "services")
 
 
@@ -256,7 +255,7 @@ class Engine(Protocol):
     def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
         """Objects that take one backup of a service, given its rendered objects in a region; metadata: only the name.
 
-        Raises DbaasError option-invalid where the service has no place for backups.
+        Raises DbaasError option-invalid where the service has no place for backups, or the operator takes no such one.
         """
 
     def snapshot_state(self, objects: Sequence[Obj]) -> Backup:

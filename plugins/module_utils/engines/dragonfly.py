@@ -151,7 +151,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         if spec["backup"]["enabled"]:
             self._back_up(share, dragonfly)
         if spec["networking"]["tls"]["enabled"]:
-            dragonfly["tlsSecretRef"] = {"name": _certificate(share.name, spec)}
+            dragonfly["tlsSecretRef"] = {"name": shared.certificate_secret(share.name, spec)}
         return [share.make(DRAGONFLY, share.name, spec=dragonfly)]
 
     def _volume(self, spec: Obj) -> Obj:
@@ -230,7 +230,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
             port=6379,
             tls=tls,
             secret=_credentials(name),
-            ca_secret=_certificate(name, spec) if tls else None,
+            ca_secret=shared.certificate_secret(name, spec) if tls else None,
         )
 
     def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:
@@ -239,7 +239,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         if not tls["enabled"] or "certificate" in tls:
             return (password,)
         hosts = (f"{name}.{{namespace}}.svc.{{domain}}", f"{name}.{{namespace}}.svc", f"{name}.{{namespace}}", name)
-        return password, shared.certificate(_certificate(name, spec), hosts)
+        return password, shared.certificate(shared.certificate_secret(name, spec), hosts)
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002
         (dragonfly,) = objects
@@ -296,11 +296,6 @@ def _threads(node: Obj) -> int:
 
 def _credentials(name: str) -> str:
     return f"{name}-credentials"
-
-
-def _certificate(name: str, spec: Obj) -> str:
-    """The Secret with the serving certificate: the claim's, else one that is made."""
-    return str(spec["networking"]["tls"].get("certificate", f"{name}-tls"))
 
 
 _RESERVED = (

@@ -9,10 +9,9 @@ refuses to change these.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity, schedule
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
@@ -311,12 +310,11 @@ return {status = "Progressing", message = "waiting for the operator"}
 
     def _backup(self, share: Share) -> Obj:
         backup = share.spec["backup"]
-        keep = math.ceil(quantity.seconds(backup["retention"]) / schedule.shortest_gap(backup["schedule"]))
         bucket = share.backups.removeprefix("s3://").strip("/")
         return {
             "name": "scheduled",
             "cron": backup["schedule"],
-            "retention": keep,
+            "retention": shared.kept(backup),
             # each region backs up its own copies, to its own bucket
             "dc": [share.region],
             "location": [f"{share.region}:s3:{bucket}"],

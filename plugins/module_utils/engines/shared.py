@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schedule
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     GROUP,
     Consequence,
@@ -59,6 +60,37 @@ def amounts(role: Obj) -> Obj:
     """CPU and memory of one node as `resources` of a container: what it asks for is what it gets."""
     each = {"cpu": role["cpu"], "memory": role["memory"]}
     return {"requests": dict(each), "limits": dict(each)}
+
+
+def offered(share: Share, *path: str) -> str:
+    """A text of the engine's section of the catalog. Raises InvalidFields catalog-invalid where it is not there."""
+    node: object = share.engine
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    if not node:
+        place = ".".join(("engines", share.spec["engine"], *path))
+        raise InvalidFields("catalog-invalid", [FieldError(place, None, "what services that run are made of")])
+    return str(node)
+
+
+def certificate_secret(name: str, spec: Obj) -> str:
+    """The Secret (tls.crt, tls.key, ca.crt) that clients are served with: the tenant's own, or the observer's."""
+    return str(spec["networking"]["tls"].get("certificate", f"{name}-tls"))
+
+
+def served(name: str, spec: Obj, hosts: tuple[str, ...]) -> tuple[SecretNeed, ...]:
+    """That Secret, for these host names, where the tenant brings none."""
+    return () if "certificate" in spec["networking"]["tls"] else (certificate(certificate_secret(name, spec), hosts),)
+
+
+def s3_region(share: Share) -> str:
+    """What the region's object storage calls its own region."""
+    return str(share.s3.get("region", S3_REGION))
+
+
+def kept(backup: Obj) -> int:
+    """How many backups its retention is, in the busiest stretch of its schedule."""
+    return math.ceil(quantity.seconds(backup["retention"]) / schedule.shortest_gap(backup["schedule"]))
 
 
 def enough_nodes(spec: Obj, role: str) -> Iterator[FieldError]:
@@ -164,6 +196,14 @@ def written(item: Obj) -> str:
 def up(share: Share, service_label: str, endpoint: str) -> str:
     """PromQL: how many of the service's nodes answer at an endpoint (label of the service -> its name)."""
     return f'(count(up{{{selector(share, service_label)},endpoint="{endpoint}"}} == 1) or vector(0))'
+
+
+def cpu_above(share: Share, service_label: str, part: float) -> str:
+    """PromQL: that a pod of the service uses more than that part of its CPUs."""
+    space = f'namespace="{share.namespace}"'
+    used = f'sum by (pod) (rate(container_cpu_usage_seconds_total{{{space},container!=""}}[5m]))'
+    limit = f'sum by (pod) (kube_pod_container_resource_limits{{{space},resource="cpu"}})'
+    return f"max({used} / on(pod) {limit} and on(pod) up{{{selector(share, service_label)}}}) > {part}"
 
 
 def selector(share: Share, service_label: str) -> str:

@@ -195,10 +195,6 @@ return {status = "Progressing", message = message}
 
     def surroundings(self, share: Share) -> Surroundings:
         tservers, masters = share.spec["resources"]["tserver"]["replicas"], share.spec["replication"]["factor"]
-        space = f'namespace="{share.namespace}"'
-        ours = f"up{{{shared.selector(share, _SERIES)}}}"
-        used = f'sum by (pod) (rate(container_cpu_usage_seconds_total{{{space},container!=""}}[5m]))'
-        limit = f'sum by (pod) (kube_pod_container_resource_limits{{{space},resource="cpu"}})'
         return Surroundings(
             pods={_LABEL: share.name},
             client_ports=(5433,),
@@ -220,13 +216,7 @@ return {status = "Progressing", message = message}
                     5,
                     "Nodes of the universe are down.",
                 ),
-                Alert(
-                    "DatabaseCpuHigh",
-                    "warning",
-                    f"max({used} / on(pod) {limit} and on(pod) {ours}) > 0.8",
-                    10,
-                    "CPU is above 80 %.",
-                ),
+                Alert("DatabaseCpuHigh", "warning", shared.cpu_above(share, _SERIES, 0.8), 10, "CPU is above 80 %."),
             ),
             disruption_budget=False,  # the operator's chart makes one for each role
         )

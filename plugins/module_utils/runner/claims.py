@@ -13,8 +13,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import 
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import RESTARTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (

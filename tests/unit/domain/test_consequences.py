@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences as module
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
@@ -257,6 +258,12 @@ ENGINES: Json = {
         "version": ["2025.2.5", "2025.2.1", "2024.2.4", "2.20.1", "2.18.0"],
         "roles": ["master", "tserver"],
     },
+    "aerospike": {
+        "sku": ["aero-strong-3", "aero-strong-5"],
+        "plan": ["dedicated", "clustered", "global"],
+        "version": ["8.1.2.0", "8.0.0.3", "7.2.0.1"],
+        "roles": ["node"],
+    },
 }
 
 
@@ -272,7 +279,7 @@ def specs(engine: str) -> st.SearchStrategy[Json]:
             "deletionProtection": st.booleans(),
             "storage": _fields({"size": ["500Gi", "1Ti"], "class": ["fast-nvme"]}),
             "replication": _fields(
-                {"factor": [3, 5], "regions": [["lagos"], ["lagos", "johannesburg"], ["johannesburg", "lagos"]]}
+                {"factor": [2, 3, 5], "regions": [["lagos"], ["lagos", "johannesburg"], ["johannesburg", "lagos"]]}
             ),
             "resources": st.fixed_dictionaries({}, optional=dict.fromkeys(offered["roles"], amounts)),
             "backup": _fields(
@@ -327,7 +334,7 @@ def test_every_field_that_changes_has_its_consequence_and_a_plan_that_is_applied
     told = {item.field for item in operation.effects.consequences}
     assert told == set(operation.changed)
     assert all(item.how and "does not say" not in item.how for item in operation.effects.consequences)
-    assert all(item.restart in module.RESTARTS and item.seconds >= 0 for item in operation.effects.consequences)
+    assert all(item.restart in catalogs.RESTARTS and item.seconds >= 0 for item in operation.effects.consequences)
     assert operation.effects.restart in {"none", *(item.restart for item in operation.effects.consequences)}
     files = applied(files, second)
     third = planned(files, after, project=project)
