@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.launcher.base impor
 from ansible_collections.dbaas.platform.plugins.module_utils.launcher.embedded import EmbeddedLauncher, of_collection
 
 from tests.awx import Double
-from tests.integration.conftest import Platform
+from tests.integration.conftest import Platform, until
 from tests.lab.platform import ROOT, environment
 from tests.unit.awx.places import playing, provided
 from tests.unit.awx.swallowing import Swallowing
@@ -109,3 +111,54 @@ def test_the_answer_to_a_launch_is_lost(
         assert double.unknown == []
     assert platform.phase("lagos", "swallowed") == "Active"
     assert commits(platform, "swallowed") == [outcome.result["commit"]]
+
+
+def configured(double: Double, platform: Platform) -> None:
+    """Makes an empty AWX run the platform, by our own playbook; every order has to be approved."""
+    for row in double.store.rows["credential_types"].values():
+        # recorded by their names alone; AWX's documentation says that they ask for just a token
+        if row["kind"] == "token":
+            row["inputs"] = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}]}
+            row.pop("_unrecorded", None)
+    command = ["ansible-playbook", "dbaas.platform.configure_awx", "-e", "awx_approval_limit_usd=1"]
+    access = {"CONTROLLER_HOST": double.url, "CONTROLLER_OAUTH_TOKEN": double.token}
+    done = subprocess.run(
+        command, cwd=ROOT, env={**environment(platform.lab), **access}, capture_output=True, text=True, check=False
+    )
+    platform.printed += [done.stdout, done.stderr]
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_order_goes_through_the_workflow_with_its_approval(
+    platform: Platform, embedded: EmbeddedLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awx, "PAUSE", 0.3)
+    runner = playing(ROOT, embedded.inventories["platform"], environment(platform.lab))
+    playbooks = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
+    with Double(runner=runner, playbooks=playbooks) as double:
+        configured(double, platform)
+        launcher = AwxLauncher(Awx(double.url, token=double.token))
+        answers = {"tenant": "acme", "service": "ordered", "sku": "scy-ring-3", "region": "lagos"}
+        asked = Request("dbaas-provision", answers, "order-4")
+        told: list[str] = []
+
+        def approve() -> None:
+            until(lambda: any(line.endswith("waits for approval") for line in told), 120)
+            assert commits(platform, "ordered") == []
+            (waiting,) = double.by_hand("GET", "workflow_approvals/?status=pending")["results"]
+            double.by_hand("POST", f"workflow_approvals/{waiting['id']}/approve/", {})
+
+        person = threading.Thread(target=approve)
+        person.start()
+        outcome = launcher.follow(launcher.launch(asked).id, told.append, 300)
+        person.join()
+        platform.printed += told
+        assert outcome.status == "successful", outcome.detail
+        assert any("[approval-needed, user]" in line for line in told)
+        assert launcher.launch(asked).found
+        assert double.unknown == []
+    assert platform.phase("lagos", "ordered") == "Active"
+    assert commits(platform, "ordered") == [outcome.result["commit"]]
+    # what was planned, delivered and verified
+    assert (outcome.result["price_monthly_usd"] > 1, outcome.result["action"]) == (True, "create")
+    assert outcome.result["connection_string"].startswith("cql://ordered-client.")

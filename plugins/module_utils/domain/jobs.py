@@ -27,6 +27,7 @@ OWN = frozenset(
     {
         "answers-invalid",
         "approval-denied",
+        "approval-needed",
         "claim-invalid",
         "deprovision-cancelled",
         "job-canceled",

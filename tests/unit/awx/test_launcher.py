@@ -110,7 +110,7 @@ def test_of_launches_at_the_same_time_one_survives(place: Place, told: list[str]
         launched = launcher.launch(asked)
         ids.append(launcher.follow(launched.id, told.append, 60).id)
 
-    threads = [threading.Thread(target=launch) for _ in range(4)]
+    threads = [threading.Thread(target=launch) for _number in range(4)]
     for thread in threads:
         thread.start()
     until(place.runs)
