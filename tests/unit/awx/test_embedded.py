@@ -163,6 +163,24 @@ def test_the_collections_own_templates_are_those_of_awx(tmp_path: Path) -> None:
     assert "ask_inventory_on_launch is false" in str(caught.value)
 
 
+def test_a_program_needs_no_ansible_to_launch() -> None:
+    code = """
+import sys
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "ansible":
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuses())
+from pathlib import Path
+from ansible_collections.dbaas.platform.plugins.module_utils.launcher import awx, embedded
+print(len(embedded.of_collection(Path("unused")).templates))
+"""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / ".cache/collections")}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
+
+
 def test_a_folder_that_cannot_be_written_to_is_an_error(place: Embedded) -> None:
     (place.folder / "jobs").write_text("a file where jobs should be")
     with pytest.raises(DbaasError) as caught:
