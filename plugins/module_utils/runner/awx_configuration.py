@@ -272,17 +272,20 @@ def diff(differences: Iterable[Difference]) -> list[Json]:
         {
             "before_header": header,
             "after_header": header,
-            "before": "".join(_line(item, item.live, "missing") for item in items),
-            "after": "".join(_line(item, item.wanted, "extra") for item in items),
+            "before": "".join(_line(item, item.live, there=item.code == "extra") for item in items),
+            "after": "".join(_line(item, item.wanted, there=item.code == "missing") for item in items),
         }
         for header, items in found.items()
     ]
 
 
-def _line(item: Difference, value: Any, without: str) -> str:
-    if not item.what:
-        return "" if item.code == without else "there\n"
-    return documents.dump({item.what: plan.shown(value)})
+def _line(item: Difference, value: Any, *, there: bool) -> str:
+    """One side of a difference; there: whether an object that the other side lacks is on this one."""
+    if item.what:
+        return documents.dump({item.what: plan.shown(value)})
+    if not there:
+        return ""
+    return documents.dump(plan.shown(value)) if value else "there\n"
 
 
 def _shown(request: Request, world: World) -> str:

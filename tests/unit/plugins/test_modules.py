@@ -85,7 +85,14 @@ def test_an_awx_is_configured_by_the_module_too_and_its_secrets_stay_where_they_
         assert not again["changed"]
         found = module("awx_configuration_info", **access, configuration=configuration(), export=True)
         assert found["drift"] == []
-        refused = module("awx_configuration", **access, configuration={"controller_credentials": [{"inputs": CANARY}]})
+        refused = module(
+            "awx_configuration",
+            **access,
+            configuration={
+                "controller_credentials": [{"name": "x", "inputs": CANARY, "pasword": CANARY}, CANARY],
+                "controller_credentails": [CANARY],
+            },
+        )
         assert refused["error"]["code"] == "awx-configuration-invalid"
         told = str([made, again, found, refused])
         assert "-secret-1" not in told

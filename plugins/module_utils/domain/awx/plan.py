@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,8 @@ _FETCHES = frozenset({"scm_type", "scm_url", "scm_branch", "scm_refspec"})
 #: a project's status while it is being fetched
 FETCHING = ("new", "pending", "waiting", "running")
 _SECRET, _OTHER = "a secret", "another"
+#: fields and settings whose values nobody is to see
+_SECRETIVE = re.compile(r"(?i)(password|passwd|secret|token|private|_key)s?$")
 #: what is deleted without what is in it, or not at all before that
 _APART = (ORGANIZATIONS, CREDENTIAL_TYPES)
 #: the one Key of what has no name
@@ -317,13 +320,15 @@ class _Planner:
         return len(self.plan.operations) - 1
 
     def differs(self, key: Key, what: str, wanted: Any, live: Any) -> None:
+        if _SECRETIVE.search(what.partition(".")[0]):
+            wanted, live = _SECRET, _OTHER
         self.plan.differences.append(Difference(key, "differs", what, wanted, live))
 
     # creating
 
     def create(self, want: Wanted) -> None:
         key, kind = want.key, KINDS[want.key.kind]
-        self.plan.differences.append(Difference(key, "missing"))
+        self.plan.differences.append(Difference(key, "missing", wanted=self.visible(want)))
         body: Json = {}
         later: Json = {}
         for name, value in want.fields.items():
@@ -356,6 +361,25 @@ class _Planner:
             self.survey(key, want.survey)
         if want.approval:
             self.approve(key, want.approval)
+
+    def visible(self, want: Wanted) -> Json:
+        """What is set of a new object, for people: without its secrets and what it is known by."""
+        secret = secret_names(want, self.found, self.world, self.options)
+        found: Json = {}
+        for name, value in want.fields.items():
+            if value in (None, "", [], {}) or name in KINDS[want.key.kind].identity:
+                continue
+            if isinstance(value, Mapping) and name in secret:
+                value = {one: _SECRET if one in secret[name] else content for one, content in value.items()}
+            found[name] = _SECRET if _SECRETIVE.search(name) else value
+        for name, links in want.links.items():
+            if links.keys:
+                found[name] = [one.name for one in links.keys]
+        if want.survey:
+            found["survey_spec"] = [item.get("variable") for item in want.survey["spec"]]
+        if want.approval:
+            found["approval_node"] = want.approval
+        return found
 
     def unhidden(self, key: Key, name: str, body: Json) -> None:
         """Takes what an export hides out of a new object: AWX would take it for the secret itself."""
@@ -734,74 +758,64 @@ class _Planner:
 
     def order(self) -> None:
         """Says of each operation which ones come before."""
-        made: dict[Key, int] = {}
-        about: dict[tuple[str, Key], list[int]] = {}
-        for number, operation in enumerate(self.plan.operations):
-            about.setdefault((operation.verb, operation.key), []).append(number)
-            if operation.verb == "create":
-                made[operation.key] = number
-        sources: dict[Key, list[int]] = {}
-        for number, operation in enumerate(self.plan.operations):
-            target = operation.key.parts[-1]
-            if operation.key.kind == INPUT_SOURCES and isinstance(target, Key) and operation.verb != "delete":
-                sources.setdefault(target, []).append(number)
+        index = _Index(self.plan.operations)
+        users: dict[Key, set[Key]] = {}
+        if any(operation.verb == "delete" for operation in self.plan.operations):
+            for live in self.world.objects.values():
+                for target in self.pointed(live):
+                    users.setdefault(target, set()).add(live.key)
         for number, operation in enumerate(self.plan.operations):
             if operation.verb == "delete":
-                operation.needs |= self.before_delete(operation.key)
+                operation.needs |= self.before_delete(operation.key, index, users.get(operation.key, set()))
                 continue
             keys = {key for request in operation.requests for key in request.needs()} | {operation.key}
             for key in keys:
-                if key in made:
-                    operation.needs.add(made[key])
+                operation.needs |= index.of("create", key)
                 if key != operation.key and key.kind != ORGANIZATIONS:
-                    operation.needs |= set(about.get(("update", key), ()))
+                    operation.needs |= index.of("update", key)
                     if operation.key.kind != INPUT_SOURCES and operation.verb in ("create", "update"):
-                        operation.needs |= set(sources.get(key, ()))
-            operation.needs |= self.more_needs(operation, about)
+                        operation.needs |= index.sources.get(key, set())
+            operation.needs |= self.more_needs(operation, index)
             operation.needs.discard(number)
 
-    def more_needs(self, operation: Operation, about: Mapping[tuple[str, Key], list[int]]) -> set[int]:
+    def more_needs(self, operation: Operation, index: _Index) -> set[int]:
         found: set[int] = set()
         want = self.found.objects.get(operation.key)
         if want is not None and operation.verb in ("create", "update"):
             runs = want.fields.get("unified_job_template")
             if isinstance(runs, Key):
                 # AWX holds the prompts of nodes and schedules against what their template asks for
-                found |= set(about.get(("survey", runs), ()))
+                found |= index.of("survey", runs)
             project = want.fields.get("project")
             if operation.key.kind == TEMPLATES and isinstance(project, Key) and project in self.fetched:
                 found.add(self.fetched[project])
             if operation.key.kind == PROJECTS and isinstance(organization := want.fields.get("organization"), Key):
-                found |= {
-                    n
-                    for n in about.get(("link", organization), ())
-                    if self.plan.operations[n].fields == ("galaxy_credentials",)
-                }
+                # a project that is fetched before has no server to install its collections from
+                links = index.of("link", organization)
+                found |= {one for one in links if self.plan.operations[one].fields == ("galaxy_credentials",)}
         if operation.verb == "link" and operation.fields == (LABELS,) and _drops(operation):
-            taken = {(request.body or {})["id"] for request in operation.requests}
-            found |= {number for number, other in enumerate(self.plan.operations) if taken & _labels_put(other)}
+            for request in operation.requests:
+                found |= index.labels.get((request.body or {})["id"], set())
         if operation.verb in ("fetch", "approval"):
-            found |= set(about.get(("update", operation.key), ()))
+            found |= index.of("update", operation.key)
         if operation.verb == "link" and operation.key.kind == NODES and not _drops(operation):
-            workflow = operation.key.parts[1]
-            for number, other in enumerate(self.plan.operations):
-                same = other.key.kind == NODES and other.key.parts[1] == workflow
-                if same and (other.verb == "delete" or _drops(other)):
-                    found.add(number)
+            found |= index.untied.get(operation.key.parts[1], set())
         return found
 
-    def before_delete(self, key: Key) -> set[int]:
+    def before_delete(self, key: Key, index: _Index, users: set[Key]) -> set[int]:
         """A deletion comes after that of what uses the object, and after the changes that make others not use it."""
         if key.kind == NODES:
             return set()
-        users = {live.key for live in self.world.objects.values() if key in self.pointed(live)}
-        labels = set(self.world.objects[key].links.get(LABELS, ()))
-        return {
+        found = {
             number
-            for number, other in enumerate(self.plan.operations)
-            if (other.key in users and other.key != key and other.verb in ("delete", "update", "link", "approval"))
-            or (labels and labels & _labels_put(other))
+            for user in users - {key}
+            for verb in ("delete", "update", "link", "approval")
+            for number in index.of(verb, user)
         }
+        # a label is gone with the last that bears it
+        for label in self.world.objects[key].links.get(LABELS, ()):
+            found |= index.labels.get(label, set())
+        return found
 
     def pointed(self, live: Live) -> set[Key]:
         """What an object points at now."""
@@ -810,6 +824,33 @@ class _Planner:
             if isinstance(value := self.world.value(live, name), Key):
                 found.add(value)
         return found
+
+
+class _Index:
+    """Numbers of operations, by what they do to what.
+
+    sources: credential -> those that give it an input source. labels: label -> those that put it on something. untied:
+    workflow -> those that take its edges or nodes away.
+    """
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self.sources: dict[Key, set[int]] = {}
+        self.labels: dict[Key, set[int]] = {}
+        self.untied: dict[Any, set[int]] = {}
+        self._about: dict[tuple[str, Key], set[int]] = {}
+        for number, operation in enumerate(operations):
+            key = operation.key
+            self._about.setdefault((operation.verb, key), set()).add(number)
+            if key.kind == INPUT_SOURCES and operation.verb != "delete" and isinstance(target := key.parts[-1], Key):
+                self.sources.setdefault(target, set()).add(number)
+            if key.kind == NODES and (operation.verb == "delete" or _drops(operation)):
+                self.untied.setdefault(key.parts[1], set()).add(number)
+            for label in _labels_put(operation):
+                self.labels.setdefault(label, set()).add(number)
+
+    def of(self, verb: str, key: Key) -> set[int]:
+        """Those that do this to an object."""
+        return self._about.get((verb, key), set())
 
 
 def waves(operations: list[Operation]) -> list[list[int]]:

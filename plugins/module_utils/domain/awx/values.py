@@ -238,16 +238,16 @@ def survey_differences(wanted: Json, live: Json) -> list[tuple[str, Any, Any]]:
 def survey_errors(path: str, survey: Any) -> list[FieldError]:
     """What AWX would refuse of a survey: each with its path."""
     if not isinstance(survey, Mapping):
-        return [FieldError(path, survey, "a mapping with name, description and spec")]
+        return [FieldError(path, "…", "a mapping with name, description and spec")]
     spec = survey.get("spec") or []
     if not isinstance(spec, Sequence) or isinstance(spec, str):
-        return [FieldError(f"{path}.spec", spec, "a list of questions")]
+        return [FieldError(f"{path}.spec", "…", "a list of questions")]
     found: list[FieldError] = []
     seen: set[Any] = set()
     for number, item in enumerate(spec):
         where = f"{path}.spec[{number}]"
         if not isinstance(item, Mapping):
-            found.append(FieldError(where, item, "a question: question_name, variable, type …"))
+            found.append(FieldError(where, "…", "a question: question_name, variable, type …"))
             continue
         found += [
             FieldError(f"{where}.{name}", item.get(name), "text")

@@ -136,12 +136,12 @@ def lists(configuration: Mapping[str, Any]) -> tuple[dict[str, list[tuple[str, A
         kind = VARIABLES.get(variable)
         if kind is None:
             near = nearest(variable, VARIABLES)
-            errors.append(FieldError(variable, content, "one of " + ", ".join(sorted(VARIABLES)), near))
+            errors.append(FieldError(variable, "…", "one of " + ", ".join(sorted(VARIABLES)), near))
         elif kind == SETTINGS and isinstance(content, Mapping):
             settings: Any = content.get("settings", content)
             found.setdefault(kind, []).append((variable, settings))
         elif content is not None and not isinstance(content, list):
-            errors.append(FieldError(variable, content, "a list"))
+            errors.append(FieldError(variable, "…", "a list"))
         else:
             for number, item in enumerate(content or ()):
                 name = (item.get("name") or item.get("username")) if isinstance(item, Mapping) else None
@@ -223,12 +223,12 @@ class _Reader:
     def take(self, kind: Kind, where: str, raw: Any, parent: Key | None = None) -> None:
         """Takes in an entry and what hangs on it."""
         if not isinstance(raw, Mapping):
-            self.wrong(where, raw, "a mapping")
+            self.wrong(where, "…", "a mapping")
             return
         entry = dict(raw)
         related = entry.pop("related", None) or {}
         if not isinstance(related, Mapping):
-            self.wrong(f"{where}.related", related, "a mapping")
+            self.wrong(f"{where}.related", "…", "a mapping")
             related = {}
         entry = {**related, **entry}
         for word, name in kind.words.items():
@@ -269,7 +269,7 @@ class _Reader:
                 continue
             content = item.raw.pop(name)
             if content is not None and not isinstance(content, list):
-                self.wrong(f"{item.where}.{name}", content, "a list")
+                self.wrong(f"{item.where}.{name}", "…", "a list")
                 continue
             for number, raw in enumerate(content or ()):
                 own = (raw.get("identifier") or raw.get("name")) if isinstance(raw, Mapping) else None
@@ -493,17 +493,15 @@ class _Reader:
         if specs and name not in specs:
             if value not in (None, "", [], {}):
                 known = [*specs, *kind.links, *(("survey_spec",) if kind.surveyed else ())]
-                self.wrong(
-                    path, value if name != "password" else "…", f"a field of a {kind.title}", nearest(name, known)
-                )
+                self.wrong(path, "…", f"a field of a {kind.title}", nearest(name, known))
             return
         spec: Json = specs.get(name) or {}
         if name in kind.texts:
             if not isinstance(value, str | Mapping | None):
-                self.wrong(path, value, "a mapping, or a text that holds one")
+                self.wrong(path, "…", "a mapping, or a text that holds one")
                 return
             if not isinstance(held := values.mapping(value, self.parse), dict):
-                self.wrong(path, value, "a mapping, or a text that holds one")
+                self.wrong(path, "…", "a mapping, or a text that holds one")
                 return
             wanted.fields[name] = value if isinstance(value, str) else held
             return
@@ -642,7 +640,7 @@ class _Reader:
     def grants(self, where: str, raw: Any) -> None:
         """Reads an entry of controller_roles: each role on each object for each team and user."""
         if not isinstance(raw, Mapping):
-            self.wrong(where, raw, "a mapping")
+            self.wrong(where, "…", "a mapping")
             return
         known = {"user", "users", "team", "teams", "role", "roles", "state", "lookup_organization", *GRANTED, *PLURALS}
         for name in raw:
@@ -694,7 +692,7 @@ class _Reader:
 
     def settings(self, where: str, raw: Any) -> None:
         if not isinstance(raw, Mapping):
-            self.wrong(where, raw, "a mapping")
+            self.wrong(where, "…", "a mapping")
             return
         given = {raw["name"]: raw.get("value")} if where.endswith("]") and "name" in raw else raw
         for name, value in given.items():
@@ -755,8 +753,10 @@ def secret_names(
         live = world.objects.get(wanted.key)
         chosen = wanted.fields.get("notification_type") or (live.item.get("notification_type") if live else None)
         spec: Any = ((options.get(kind) or {}).get("notification_configuration") or {}).get(chosen)
-        if isinstance(spec, Mapping):
-            return {"notification_configuration": {n for n, one in spec.items() if one.get("type") == "password"}}
+        given = wanted.fields.get("notification_configuration")
+        if not isinstance(spec, Mapping):
+            return {"notification_configuration": set(given) if isinstance(given, Mapping) else set()}
+        return {"notification_configuration": {name for name, one in spec.items() if one.get("type") == "password"}}
     return {}
 
 

@@ -70,7 +70,7 @@ class World:
         self.read: frozenset[str] = frozenset(lists)
         self._keys: dict[tuple[str, int], Key] = {}
         self._roles: dict[int, tuple[Key, str]] = {}
-        self._role_ids: dict[tuple[Key, str], int] = {}
+        self._role_ids: dict[Key, dict[str, int]] = {}
         for kind in KINDS.values():
             for item in lists.get(kind.name, ()):
                 self._add(kind, item)
@@ -95,7 +95,7 @@ class World:
         for name, role in roles.items():
             known = key, name.removesuffix("_role")
             self._roles[role["id"]] = known
-            self._role_ids[known] = role["id"]
+            self._role_ids.setdefault(key, {})[known[1]] = role["id"]
 
     def _part(self, kind: Kind, name: str, item: Json) -> str | Key | None:
         if name not in kind.references:
@@ -155,11 +155,11 @@ class World:
 
     def role_id(self, on: Key, role: str) -> int | None:
         """The id of an object's role, None where it has none of that name."""
-        return self._role_ids.get((on, role))
+        return self._role_ids.get(on, {}).get(role)
 
     def roles_of(self, on: Key) -> list[str]:
         """Names of the roles that an object has."""
-        return sorted(role for key, role in self._role_ids if key == on)
+        return sorted(self._role_ids.get(on, {}))
 
     def value(self, live: Live, name: str) -> Any:
         """A field of an object, with a Key in the place of an id."""
