@@ -87,6 +87,7 @@ SCHEMA: Json = {
                     ),
                     "agentVersion": _TEXT,
                     "images": _by_name(_TEXT),
+                    "lockserver": _TEXT,
                     "parameters": _by_name(_fields({"restart": {"enum": list(RESTARTS)}}, {"default": {}})),
                     "capabilities": _by_name({}),
                 },

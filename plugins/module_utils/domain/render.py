@@ -85,7 +85,7 @@ def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, sta
     engine = ENGINES[claim.sku.engine]
     share = _share(claim, region, catalog, platform, stamp)
     around = engine.surroundings(share)
-    objects = [_copy(claim, share, stamp), *engine.render(share), _network_policy(share, around)]
+    objects = [_copy(claim, share, stamp), *engine.render(share), *_network_policies(share, around)]
     if around.disruption_budget:
         objects.append(_disruption_budget(share, around))
     if claim.spec["observability"]["metrics"]["enabled"]:
@@ -136,7 +136,7 @@ def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:
     return {"apiVersion": CLAIM.api_version, "kind": CLAIM.kind, "metadata": metadata, "spec": claim.spec}
 
 
-def _network_policy(share: Share, around: Surroundings) -> Json:
+def _network_policies(share: Share, around: Surroundings) -> list[Json]:
     def ports(numbers: tuple[int, ...]) -> list[Json]:
         return [{"protocol": "TCP", "port": number} for number in numbers]
 
@@ -148,14 +148,15 @@ def _network_policy(share: Share, around: Surroundings) -> Json:
 
     own = {"podSelector": {"matchLabels": dict(around.pods)}}
     clients = [{"podSelector": {}}, *blocks(tuple(share.spec["networking"]["allowedCIDRs"]))]
-    return share.make(
+    from_clients = {"from": clients, "ports": ports(around.client_ports)}
+    policy = share.make(
         NETWORK_POLICY,
         share.name,
         spec={
-            "podSelector": {"matchLabels": dict(around.pods)},
+            **own,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"from": clients, "ports": ports(around.client_ports)},
+                *([] if around.client_pods else [from_clients]),
                 {"from": [own, *blocks(share.peers)], "ports": ports(around.peer_ports + around.client_ports)},
                 {"from": spaces(*around.operator_namespaces)},
                 {"from": spaces(MONITORING_NAMESPACE), "ports": ports(around.metrics_ports)},
@@ -164,6 +165,15 @@ def _network_policy(share: Share, around: Surroundings) -> Json:
             "egress": [{}],
         },
     )
+    if not around.client_pods:
+        return [policy]
+    open_to_clients = {
+        "podSelector": {"matchLabels": dict(around.client_pods)},
+        "policyTypes": ["Ingress"],
+        "ingress": [from_clients],
+    }
+    # no service can be called like this: names of claims have no dots
+    return [policy, share.make(NETWORK_POLICY, f"{share.name}.clients", spec=open_to_clients)]
 
 
 def _disruption_budget(share: Share, around: Surroundings) -> Json:

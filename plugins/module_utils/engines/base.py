@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
@@ -119,6 +119,8 @@ class Surroundings:
     disruption_budget: bool
     #: Prometheus' own when empty
     metrics_path: str = ""
+    #: of pods, those that clients may speak to; all of them when empty
+    client_pods: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

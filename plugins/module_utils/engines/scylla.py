@@ -42,11 +42,8 @@ AGENT = {"cpu": "100m", "memory": "256Mi"}
 def racks(region: str, zones: Sequence[str], spec: Obj) -> list[tuple[str, str, int]]:
     """(rack, zone, nodes) of a datacenter, as even as can be; a rack is named after its zone, without the region."""
     nodes = spec["resources"]["node"]["replicas"]
-    used = shared.zones(zones, nodes, spec)
-    each, more = divmod(nodes, len(used))
-    return [
-        (zone.removeprefix(f"{region}-"), zone, each + (1 if index < more else 0)) for index, zone in enumerate(used)
-    ]
+    used = shared.spread(nodes, shared.zones(zones, nodes, spec))
+    return [(zone.removeprefix(f"{region}-"), zone, members) for zone, members in used]
 
 
 class Scylla:

@@ -56,6 +56,12 @@ def zones(offered: Sequence[str], nodes: int, spec: Obj) -> Sequence[str]:
     return offered[:nodes] if spec["highAvailability"]["multiAZ"] else offered[:1]
 
 
+def spread(nodes: int, used: Sequence[str]) -> list[tuple[str, int]]:
+    """(zone, nodes in it), as even as can be, the first zones first."""
+    each, more = divmod(nodes, len(used))
+    return [(zone, each + (1 if index < more else 0)) for index, zone in enumerate(used)]
+
+
 def amounts(role: Obj) -> Obj:
     """CPU and memory of one node as `resources` of a container: what it asks for is what it gets."""
     each = {"cpu": role["cpu"], "memory": role["memory"]}

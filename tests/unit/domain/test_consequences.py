@@ -264,6 +264,12 @@ ENGINES: Json = {
         "version": ["8.1.2.0", "8.0.0.3", "7.2.0.1"],
         "roles": ["node"],
     },
+    "vitess": {
+        "sku": ["vt-dedicated", "vt-sharded"],
+        "plan": ["dedicated", "clustered"],
+        "version": ["24.0.4", "24.0.0", "23.0.0"],
+        "roles": ["vtgate", "vttablet", "mysqld"],
+    },
 }
 
 
