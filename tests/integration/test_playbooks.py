@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import Any
 
-from tests.integration.conftest import POPS, Platform
+from tests.integration.conftest import NAMESPACE, POPS, Platform, until
 from tests.lab.platform import ROOT, environment, playbook_command
 
 Json = dict[str, Any]
@@ -69,6 +69,29 @@ def test_answers_as_awx_sends_them(platform: Platform) -> None:
     )
     assert "acme/asked lagos: ready" in output
     assert "nearest: asked" in fails(platform, "wait_for_service", {"tenant": "acme", "services": ["askd"]})
+
+
+def test_the_steps_of_a_workflow_after_the_delivery(platform: Platform) -> None:
+    platform.claim("stepped")
+    # a workflow asks for one service
+    one = {"tenant": "acme", "service": "stepped", "services": ""}
+    assert "acme/stepped lagos: ready" in succeeds(platform, "wait_for_service", one)[1]
+    strict = {**one, "dbaas_must_be_active": "true"}
+    assert succeeds(platform, "verify_service", one)[0] == 0
+    assert succeeds(platform, "explain_service", strict)[0] == 0
+
+    path = f"/apis/scylla.scylladb.com/v1/namespaces/{NAMESPACE}/scyllaclusters/stepped"
+    lagos = platform.lab.api("lagos")
+    conditions = (lagos.get(path) or {})["status"]["conditions"]
+    for item in conditions:
+        if item["type"] == "Degraded":
+            item |= {"status": "True", "reason": "DiskLost", "message": "a disk is gone"}
+    lagos.patch(path, {"status": {"conditions": conditions}}, "status")
+    until(lambda: platform.phase("lagos", "stepped") == "Degraded", 10)
+    assert "acme/stepped is Degraded, not Active in lagos" in " ".join(fails(platform, "verify_service", one).split())
+    assert "a disk is gone" in fails(platform, "explain_service", strict)
+    # without being told to it says why, and that is all
+    assert "a disk is gone" in succeeds(platform, "explain_service", one)[1]
 
 
 def test_a_tenant_out_of_a_survey(platform: Platform) -> None:

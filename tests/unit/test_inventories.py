@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,23 @@ def test_a_pop_given_alone_and_among_others_has_the_same_variables() -> None:
     for pop in POPS:
         alone = inventory(pop)["_meta"]["hostvars"]
         assert {host: together[host] for host in alone} == alone
+
+
+def test_awx_gives_jobs_the_same_inventory(tmp_path: Path) -> None:
+    """AWX keeps what ansible-inventory lists of the file, and gives it to jobs as a script that prints it."""
+    command = ["ansible-inventory", "-i", str(ROOT / "inventories/lagos/hosts.yml"), "--list"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    script = tmp_path / "hosts"
+    script.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}\nEND\n")
+    script.chmod(0o755)
+    ping = ["ansible", "-i", str(script), "pops", "-m", "ansible.builtin.ping", "-e", "ansible_become=false"]
+    done = subprocess.run(ping, cwd=tmp_path, check=False, capture_output=True, text=True)
+    # the variable that names the interpreter is a template, and is still one
+    assert "lagos | SUCCESS" in done.stdout, done.stdout + done.stderr
+    again = subprocess.run(
+        ["ansible-inventory", "-i", str(script), "--list"], check=True, capture_output=True, text=True
+    )
+    assert json.loads(again.stdout)["_meta"]["hostvars"] == json.loads(listed)["_meta"]["hostvars"]
 
 
 def test_a_limit_keeps_to_one_pop() -> None:

@@ -71,12 +71,16 @@ def configuration(request: pytest.FixtureRequest) -> Json:
 @pytest.fixture
 def double() -> Iterator[Double]:
     with Double(playbooks=PLAYBOOKS) as awx:
-        for row in awx.store.rows["credential_types"].values():
-            # these are recorded by their names alone; AWX's documentation says that they ask for just a token
-            if row["kind"] == "token":
-                row["inputs"] = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}]}
-                row.pop("_unrecorded", None)
+        types_by_name(awx)
         yield awx
+
+
+def types_by_name(double: Double) -> None:
+    """What AWX's documentation says of credential types that are recorded by their names alone: a token."""
+    for row in double.store.rows["credential_types"].values():
+        if row["kind"] == "token":
+            row["inputs"] = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}]}
+            row.pop("_unrecorded", None)
 
 
 def named(configuration: Json, kind: str) -> dict[str, Json]:
