@@ -34,7 +34,7 @@ GIVEN: dict[str, tuple[Json, str]] = {
     "drift_report": ({"tenants": "acme\n"}, r"2 differences: unreachable in lagos, johannesburg"),
     "explain_service": ({"tenant": "acme", "services": "orders\n"}, CLUSTER),
     "onboard_tenant": (
-        {"tenant": "globex", "regions": ["lagos"], "owners": "dbas\nsres", "quotas": "services: 3\n"},
+        {"tenant": "globex", "regions": ["lagos"], "owners": "dbas\r\n\r\n sres \r\n", "quotas": "services: 3\n"},
         r"changed=1 ",
     ),
     "plan_service": ({**ORDERS, "merge": "true", "cpu": "8", "regions": []}, r"update acme/orders: scy-ring-3"),
@@ -124,6 +124,18 @@ def test_a_playbook_takes_the_answers_of_its_survey(playbook: str, world: World,
     assert re.search(end, output), output
 
 
+def test_lines_of_a_survey_are_taken_without_what_is_around_them(world: World, tmp_path: Path) -> None:
+    given = {
+        "tenant": "lined",
+        "regions": ["lagos"],
+        "owners": "dbas\r\n\r\n on call \r\n",
+        "projects": "a\n\nb\n",
+    }
+    play("onboard_tenant", survey.filled(asked("onboard_tenant"), given), tmp_path, world)
+    spec = world.document("tenants/lined/tenant.yaml")["spec"]
+    assert (spec["owners"], spec["projects"]) == (["dbas", "on call"], ["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("playbook", "wrong", "words"),
     [
@@ -132,6 +144,9 @@ def test_a_playbook_takes_the_answers_of_its_survey(playbook: str, world: World,
         ("wait_for_service", {"dbaas_wait_timeout": "30m"}, "'30m'"),
         ("provision_service", {"dbaas_wait": "maybe"}, "maybe"),
         ("onboard_tenant", {"regions": []}, "Not given: regions"),
+        ("onboard_tenant", {"quotas": "services 3"}, "quotas"),
+        ("onboard_tenant", {"quotas": "services: [3"}, "quotas"),
+        ("onboard_tenant", {"quotas": "storage: 3"}, "quotas.storage: given '3', allowed: a size such as"),
     ],
 )
 def test_what_is_of_another_kind_is_refused(
