@@ -65,6 +65,16 @@ def test_an_empty_awx_is_configured_and_compared(folder: Path) -> None:
             assert "canary" not in output
         assert shell(compare, folder, env)[0] == 0
         assert json.loads((folder / "awx-drift.json").read_text())["drift"] == []
+        # as a job of AWX it has the file by a credential; without it it would make AWX as the defaults say
+        job = "ansible-playbook dbaas.platform.configure_awx -e awx_job_id=7"
+        code, output = shell(job, folder, {**env, "DBAAS_AWX_SETTINGS": str(folder / "awx.yml")})
+        assert code == 0, output
+        assert "changed=0 " in output
+        before = len(double.writes)
+        code, output = shell(job, folder, env)
+        assert code != 0
+        assert "give its template credential dbaas-settings" in " ".join(output.split())
+        assert len(double.writes) == before
         project = double.by_hand("GET", "projects/?name=dbaas.platform")["results"][0]
         assert project["scm_url"] == "https://git.example.com/platform/dbaas.platform.git"
         double.by_hand("PATCH", f"projects/{project['id']}/", {"scm_branch": "mine"})

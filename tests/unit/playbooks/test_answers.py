@@ -101,6 +101,7 @@ def play(playbook: str, answers: Json, folder: Path, world: World) -> str:
         "DBAAS_REPOSITORY": world.url,
         "K8S_AUTH_KUBECONFIG": str(folder / "none"),
         "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+        "PWD": str(folder),
     }
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return " ".join((done.stdout + done.stderr).split())
@@ -122,6 +123,11 @@ def test_a_playbook_takes_the_answers_of_its_survey(playbook: str, world: World,
     assert "answers-invalid" not in output
     assert "Validation of arguments failed" not in output
     assert re.search(end, output), output
+
+
+def test_a_report_lands_where_the_command_was_run(world: World, tmp_path: Path) -> None:
+    play("drift_report", {"report_file": "drift.json"}, tmp_path, world)
+    assert {item["pop"] for item in json.loads((tmp_path / "drift.json").read_text())["drift"]} >= {"lagos"}
 
 
 def test_lines_of_a_survey_are_taken_without_what_is_around_them(world: World, tmp_path: Path) -> None:
