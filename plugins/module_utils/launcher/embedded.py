@@ -31,6 +31,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -238,8 +239,6 @@ def _reap() -> None:
 
 def main(place: str) -> None:
     """The job's process: runs what `job.json` says, and writes `ended`."""
-    import ansible_runner
-
     folder = Path(place)
     job: Json = json.loads((folder / "job.json").read_text())
     with (folder / "running").open("a") as lock:
@@ -251,38 +250,53 @@ def main(place: str) -> None:
         os.write(1, _BEGUN)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         signal.signal(signal.SIGTERM, lambda *_: (folder / "cancel").touch())
-        _keep_together()
-        _environment(folder, job["answers"])
+        linux = sys.platform == "linux"
+        if linux:
+            _keep_together()
+        try:
+            status = _play(folder, job)
+        except Exception:  # noqa: BLE001 - nobody is there to tell it to but launcher.log
+            traceback.print_exc()
+            status = "error"
+        if linux:
+            _end_all()
+        _write(folder / "ended", status)
 
-        def unwrite(status: Json, runner_config: Any) -> None:
-            # ansible-runner writes the whole environment down, secrets and all
-            if status["status"] == "running":
-                (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
 
-        prompts: Json = job["prompts"]
-        switches = [
-            *(["--check"] if prompts.get("job_type") == "check" else []),
-            *(["--diff"] if prompts.get("diff_mode") else []),
-        ]
-        done = ansible_runner.run(
-            private_data_dir=str(folder),
-            artifact_dir=str(folder),
-            ident="artifacts",
-            project_dir=job["project"],
-            playbook=job["playbook"],
-            inventory=job["sources"],
-            limit=prompts.get("limit") or None,
-            tags=prompts.get("job_tags") or None,
-            skip_tags=prompts.get("skip_tags") or None,
-            verbosity=prompts.get("verbosity") or None,
-            cmdline=" ".join(switches) or None,
-            settings={"pexpect_timeout": 1},
-            quiet=True,
-            cancel_callback=(folder / "cancel").exists,
-            status_handler=unwrite,
-        )
-        _end_all()
-        _write(folder / "ended", done.status if done.status in jobs.ENDED else "failed")
+def _play(folder: Path, job: Json) -> str:
+    """Runs the playbook; the state in which it ended."""
+    import ansible_runner
+
+    _environment(folder, job["answers"])
+
+    def unwrite(status: Json, runner_config: Any) -> None:
+        # ansible-runner writes the whole environment down, secrets and all
+        if status["status"] == "running":
+            (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+
+    prompts: Json = job["prompts"]
+    switches = [
+        *(["--check"] if prompts.get("job_type") == "check" else []),
+        *(["--diff"] if prompts.get("diff_mode") else []),
+    ]
+    done = ansible_runner.run(
+        private_data_dir=str(folder),
+        artifact_dir=str(folder),
+        ident="artifacts",
+        project_dir=job["project"],
+        playbook=job["playbook"],
+        inventory=job["sources"],
+        limit=prompts.get("limit") or None,
+        tags=prompts.get("job_tags") or None,
+        skip_tags=prompts.get("skip_tags") or None,
+        verbosity=prompts.get("verbosity") or None,
+        cmdline=" ".join(switches) or None,
+        settings={"pexpect_timeout": 1},
+        quiet=True,
+        cancel_callback=(folder / "cancel").exists,
+        status_handler=unwrite,
+    )
+    return str(done.status) if done.status in jobs.ENDED else "failed"
 
 
 def _mine(lock: IO[str], folder: Path) -> bool:
@@ -302,7 +316,8 @@ def _mine(lock: IO[str], folder: Path) -> bool:
 def _keep_together() -> None:
     """No process of the job outlives it: Ansible's workers have sessions of their own, which no group's signal reaches.
 
-    Those whose parent dies become this process's children; where this process is killed the playbook ends too.
+    Those whose parent dies become this process's children; where this process is killed the playbook ends too. Linux
+    alone can do that.
     """
     # with which ansible-runner starts the playbook
     pexpect: Any = importlib.import_module("pexpect")
@@ -386,8 +401,8 @@ def _outcome(folder: Path, events: Sequence[Json]) -> Outcome:
 
 def _tail(folder: Path) -> str:
     """The last lines of a job that failed in no task, such as one with a playbook that cannot be read."""
-    try:
-        lines = jobs.plain((folder / "artifacts" / "stdout").read_text(errors="replace")).splitlines()
-    except FileNotFoundError:
-        lines = (folder / "launcher.log").read_text(errors="replace").splitlines()
-    return "\n".join(lines[-20:])
+    for name in ("artifacts/stdout", "launcher.log"):
+        with contextlib.suppress(OSError):
+            if lines := jobs.plain((folder / name).read_text(errors="replace")).splitlines():
+                return "\n".join(lines[-20:])
+    return ""

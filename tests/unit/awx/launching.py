@@ -102,7 +102,7 @@ def request(service: str = "orders", key: str = "", /, **answers: Any) -> Reques
     return Request("dbaas-toy", {"service": service, **answers}, key, prompts)
 
 
-def until(what: Callable[[], Any], seconds: float = 20) -> Any:
+def until(what: Callable[[], Any], seconds: float = 60) -> Any:
     """What `what` gives once it is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -64,7 +64,7 @@ def code_of(launcher: AwxLauncher, asked: Request) -> str:
 def test_where_the_answer_is_lost_there_is_one_job(place: Played, how: str) -> None:
     place.awx.fail("POST", "launch/$", how)
     launched = place.launcher().launch(request("orders", "key-1"))
-    assert place.launcher().follow(launched.id, print, 10).result == {"service": "orders", "by": "dbaas-toy"}
+    assert place.launcher().follow(launched.id, print, 60).result == {"service": "orders", "by": "dbaas-toy"}
     again = place.launcher().launch(request("orders", "key-1"))
     assert (again.id, again.found) == (launched.id, True)
     assert [str(job["id"]) for job in place.jobs()] == [launched.id]
@@ -141,7 +141,7 @@ def test_of_two_launches_that_did_not_see_each_other_one_survives(
     # one that was told of the second before the first was there follows the first
     told: list[str] = []
     place.launcher().cancel(str(first["id"]))
-    assert place.launcher().follow(str(second["id"]), told.append, 10).id == str(first["id"])
+    assert place.launcher().follow(str(second["id"]), told.append, 60).id == str(first["id"])
     assert f"job {second['id']} made way for job {first['id']}, which bears the same key" in told
 
 
@@ -219,7 +219,7 @@ def test_failures_have_their_codes(place: Played, method: str, path: str, how: s
 def test_what_passes_is_tried_again(place: Played, method: str, path: str, how: str) -> None:
     place.awx.fail(method, path, how, times=2, seconds=0.01)
     launched = place.launcher().launch(request("orders", "key-1"))
-    assert place.launcher().follow(launched.id, print, 10).status == "successful"
+    assert place.launcher().follow(launched.id, print, 60).status == "successful"
     assert len(place.jobs()) == 1
 
 
@@ -236,14 +236,14 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
         assert caught.value.code == "awx-unreachable"
         assert "certificate" in str(caught.value)
         launched = place.launcher().launch(request("orders", "key-1"))
-        assert place.launcher().follow(launched.id, print, 10).status == "successful"
+        assert place.launcher().follow(launched.id, print, 60).status == "successful"
 
 
 def test_behind_a_gateway(tmp_path: Path) -> None:
     with Played(tmp_path, runner=toy, prefix="/api/controller/") as place:
         launcher = AwxLauncher(Awx(place.awx.url, token=place.awx.token, prefix="controller"))
         launched = launcher.launch(request("orders", "key-1"))
-        assert launcher.follow(launched.id, print, 10).status == "successful"
+        assert launcher.follow(launched.id, print, 60).status == "successful"
         assert launcher.launch(request("orders", "key-1")).found
 
 
@@ -251,12 +251,12 @@ def test_awx_may_be_silent_for_a_while(place: Played) -> None:
     launched = place.launcher().launch(request("orders", "key-1"))
     place.awx.fail("GET", "^jobs/", "503", times=6)
     told: list[str] = []
-    assert place.launcher().follow(launched.id, told.append, 20).status == "successful"
+    assert place.launcher().follow(launched.id, told.append, 60).status == "successful"
     assert any(line.startswith("AWX does not answer: ") for line in told)
     # a token that expires meanwhile does not pass
     place.awx.fail("GET", "^jobs/", "401")
     with pytest.raises(DbaasError) as caught:
-        place.launcher().follow(launched.id, print, 20)
+        place.launcher().follow(launched.id, print, 60)
     assert caught.value.code == "awx-unauthorized"
 
 
@@ -265,7 +265,7 @@ def test_awx_may_not_be_silent_for_ever(place: Played, monkeypatch: pytest.Monke
     launched = place.launcher().launch(request("orders", "key-1"))
     place.awx.fail("GET", "^jobs/", "503", times=1000)
     with pytest.raises(DbaasError) as caught:
-        place.launcher().follow(launched.id, print, 20)
+        place.launcher().follow(launched.id, print, 60)
     assert caught.value.code == "awx-busy"
 
 
@@ -405,14 +405,14 @@ def test_a_workflow_is_followed_through_its_jobs(tmp_path: Path) -> None:
         launcher = place.launcher()
         launched = launcher.launch(order("key-1"))
         assert launched.url.endswith(f"/#/jobs/workflow/{launched.id}/output")
-        outcome = launcher.follow(launched.id, told.append, 20)
+        outcome = launcher.follow(launched.id, told.append, 60)
         assert (outcome.status, outcome.reason) == ("successful", None)
         assert outcome.result == {"service": "orders", "by": "dbaas-deliver", "price": 5}
         assert "dbaas-gate: TASK Do what was asked" in told
         assert "dbaas-deliver: TASK Do what was asked" in told
         again = launcher.launch(order("key-1"))
         assert (again.id, again.found) == (launched.id, True)
-        assert launcher.follow(again.id, print, 20).status == "successful"
+        assert launcher.follow(again.id, print, 60).status == "successful"
         # its jobs bear the key too, and are not what was launched with it
         deliver = launcher.launch(Request("dbaas-deliver", {"service": "orders"}, "key-1"))
         assert deliver.found is False
@@ -433,7 +433,7 @@ def test_a_workflow_waits_for_its_approval(tmp_path: Path, answer: str, status: 
 
         person = threading.Thread(target=decide)
         person.start()
-        outcome = place.launcher().follow(launched.id, told.append, 30)
+        outcome = place.launcher().follow(launched.id, told.append, 60)
         person.join()
         assert outcome.status == status
         if answer == "approve":
@@ -457,7 +457,7 @@ def test_a_workflow_fails_for_the_reason_of_its_last_job(tmp_path: Path) -> None
     with Played(tmp_path, runner=late) as place:
         workflow(place)
         launched = place.launcher().launch(order("key-1"))
-        outcome = place.launcher().follow(launched.id, print, 20)
+        outcome = place.launcher().follow(launched.id, print, 60)
         assert outcome.status == "failed"
         assert outcome.reason is not None
         assert (outcome.reason.code, outcome.reason.reference) == ("quota-exceeded", launched.id)
@@ -472,5 +472,5 @@ def test_a_workflow_is_cancelled(tmp_path: Path) -> None:
         names = ("dbaas-deliver", "running")
         until(lambda: names in [(job["name"], job["status"]) for job in place.awx.by_hand("GET", "jobs/")["results"]])
         place.launcher().cancel(launched.id)
-        outcome = place.launcher().follow(launched.id, print, 20)
+        outcome = place.launcher().follow(launched.id, print, 60)
         assert (outcome.status, outcome.reason and outcome.reason.code) == ("canceled", "job-canceled")

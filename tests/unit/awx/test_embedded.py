@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_a_job_whose_process_was_killed_is_told_as_lost(place: Embedded, tmp_pat
     launched = place.launcher().launch(asked)
     until(place.runs)
     os.kill(supervisor(place, launched.id), signal.SIGKILL)
-    outcome = place.launcher().follow(launched.id, print, 10)
+    outcome = place.launcher().follow(launched.id, print, 60)
     assert outcome.status == "lost"
     assert outcome.reason is not None
     assert (outcome.reason.code, outcome.reason.retry) == ("job-lost", True)
@@ -64,7 +65,7 @@ def test_a_job_whose_process_was_killed_is_told_as_lost(place: Embedded, tmp_pat
     until(lambda: not processes(str(place.folder / "jobs" / launched.id)), 10)
     again = place.launcher().launch(asked)
     assert (again.id, again.found) == (launched.id, True)
-    assert place.launcher().follow(again.id, print, 10).status == "lost"
+    assert place.launcher().follow(again.id, print, 60).status == "lost"
     assert len(place.runs()) == 1
 
 
@@ -187,6 +188,19 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(place: Embedded) -> None
         place.launcher().launch(request("orders", "key-1"))
     assert caught.value.code == "job-lost"
     assert "Not a directory" in str(caught.value) or "File exists" in str(caught.value)
+
+
+def test_a_job_that_ansible_runner_cannot_run_is_in_error(place: Embedded) -> None:
+    asked = request("orders", "key-1")
+    folder = place.folder / "jobs" / place.launcher().launch(asked).id
+    place.launcher().follow(folder.name, print, 60)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "artifacts").write_text("a file where the record should be")
+    launched = place.launcher().launch(asked)
+    outcome = place.launcher().follow(launched.id, print, 60)
+    assert (outcome.status, outcome.reason and outcome.reason.code) == ("error", "job-failed")
+    assert "artifacts" in outcome.detail
 
 
 def test_a_process_that_cannot_start_is_an_error(place: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,7 +208,7 @@ def test_a_job_is_cancelled(place: Place, told: list[str], tmp_path: Path) -> No
     launched = launcher.launch(request("orders", "key-1", gate=str(tmp_path / "gate")))
     until(place.runs)
     place.launcher().cancel(launched.id)
-    outcome = launcher.follow(launched.id, told.append, 30)
+    outcome = launcher.follow(launched.id, told.append, 60)
     assert (outcome.status, outcome.reason and outcome.reason.code) == ("canceled", "job-canceled")
     # one that has ended stays as it is, and its key stays its own
     launcher.cancel(launched.id)
