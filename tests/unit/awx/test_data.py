@@ -17,7 +17,7 @@ import jinja2
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import survey
 
-from tests.awx import Double
+from tests.awx import Double, Run
 from tests.tools.tree import ROOT
 from tests.unit.awx.configuring import apply, drift, one, written_by
 
@@ -363,3 +363,41 @@ def test_every_template_can_be_launched_with_what_its_survey_needs(double: Doubl
         assert launched["ignored_fields"] == {}
         # what our rules fill in is what AWX does
         assert json.loads(launched["extra_vars"]) == survey.filled(template["survey_spec"], answers)
+
+
+ORDER: Json = {"tenant": "acme", "service": "orders", "sku": "scy-ring-9", "region": "lagos"}
+
+
+@pytest.mark.parametrize("decision", ["", "approve", "deny"])
+def test_a_double_of_awx_runs_the_workflow_that_provisions(decision: str) -> None:
+    ran: list[tuple[str, Json]] = []
+
+    def runner(run: Run) -> str:
+        ran.append((run.name, dict(run.variables)))
+        run.artifacts["dbaas_result"] = {"text": [f"what {run.name} left"]}
+        # whether somebody must approve is what the gate alone finds out
+        return "failed" if decision and run.variables.get("gate") == "true" else "successful"
+
+    with Double(playbooks=PLAYBOOKS, runner=runner) as awx:
+        types_by_name(awx)
+        apply(awx, data())
+        workflow = one(awx, "workflow_job_templates", "dbaas-provision")["id"]
+        order = {"extra_vars": {**ORDER, survey.KEY: "order-1"}}
+        number = awx.by_hand("POST", f"workflow_job_templates/{workflow}/launch/", order)["id"]
+        if decision:
+            awx.settle()
+            (approval,) = awx.by_hand("GET", "workflow_approvals/?status=pending")["results"]
+            assert 'end of job "gate"' in approval["summary_fields"]["workflow_approval_template"]["description"]
+            awx.by_hand("POST", f"workflow_approvals/{approval['id']}/{decision}/")
+        status = awx.wait_for(number)["status"]
+    names = [name.removeprefix("dbaas-") for name, _variables in ran]
+    after = ["provision-service", "wait-for-service", "verify-service"]
+    assert names == ["plan-service", "plan-service", *([] if decision == "deny" else after)]
+    assert status == ("failed" if decision == "deny" else "successful")
+    for name, variables in ran:
+        # what the survey asked for reaches every job, and what a node gives just its own
+        assert {key: variables[key] for key in ORDER} == ORDER
+        assert variables[survey.KEY] == "order-1"
+        assert variables.get("dbaas_wait", "-") == ("false" if name == "dbaas-provision-service" else "-")
+    assert [variables["gate"] for _name, variables in ran[:2]] == ["false", "true"]
+    assert ran[1][1]["approval_limit_usd"] == 5000
