@@ -114,6 +114,25 @@ def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
     assert "deprovisioning" in refused(platform, "DELETE", path, user="argocd")
 
 
+def test_what_its_webhook_writes_stays(platform: Platform) -> None:
+    platform.claim("marked", sku="aero-strong-3")
+    lagos, path = platform.lab.api("lagos", "argocd"), f"{KINDS}/marked"
+    racks = [
+        {**rack, "effectiveAerospikeConfig": {"service": {}}}
+        for rack in cluster(platform, "lagos", "marked")["spec"]["rackConfig"]["racks"]
+    ]
+    settings = {"service": {"node-id": "ENV_NODE_ID", "cluster-name": "marked"}, "logging": [{"name": "console"}]}
+    lagos.patch(path, {"spec": {"rackConfig": {"racks": racks}, "aerospikeConfig": settings}})
+    # a change of something else is applied over it
+    bigger: Json = {"sku": "aero-strong-3", "resources": {"node": {"cpu": "8"}}}
+    assert platform.claim("marked", **bigger)["wait"][0]["phase"] == "Active"
+    made = cluster(platform, "lagos", "marked")["spec"]
+    assert made["podSpec"]["aerospikeContainer"]["resources"]["limits"]["cpu"] == "8"
+    assert made["rackConfig"]["racks"] == racks
+    assert made["aerospikeConfig"]["service"]["node-id"] == "ENV_NODE_ID"
+    assert made["aerospikeConfig"]["logging"] == [{"name": "console"}]
+
+
 def test_it_takes_no_last_backup_and_deletes_nothing_then(platform: Platform) -> None:
     platform.claim("stays", sku="aero-strong-3")
     gone = {"tenant": "acme", "name": "stays", "state": "absent", "deletion_policy": "snapshot"}

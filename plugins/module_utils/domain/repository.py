@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,11 +27,17 @@ def base() -> dict[str, list[Json]]:
         for engine in ENGINES.values()
         for kind, lua in engine.health.items()
     }
+    # what a webhook writes into spec is no drift; few do, so not every engine has this
+    ignored = {
+        f"resource.customizations.ignoreDifferences.{kind}": json.dumps({"jqPathExpressions": list(expressions)})
+        for engine in ENGINES.values()
+        for kind, expressions in getattr(engine, "written", {}).items()
+    }
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
-        "data": health,
+        "data": health | ignored,
     }
     return {
         paths.base("crds", "serviceclaims.yaml"): [schema.crd()],

@@ -59,6 +59,20 @@ _TAKEN = "-backups"
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
+def _written() -> Iterator[str]:
+    """jq paths of what the operator's webhook writes into what is applied: defaults, and what it works out of spec."""
+    methods = ("InitMethod", "WipeMethod", "CascadeDelete")
+    yield '.metadata.labels["aerospike.com/api-version"]'
+    yield from (f".spec.rackConfig.racks[].effective{part}" for part in ("AerospikeConfig", "Storage", "PodSpec"))
+    for place in ("volumes[]", "blockVolumePolicy", "filesystemVolumePolicy"):
+        yield from (f".spec.storage.{place}.effective{method}" for method in methods)
+    yield from (f".spec.podSpec.{field}" for field in ("effectiveDNSPolicy", "securityContext"))
+    yield from (f'.spec.aerospikeConfig.service["{key}"]' for key in ("node-id", "cluster-name"))
+    for access in ("access", "alternate-access", "tls-access", "tls-alternate-access"):
+        yield from (f'.spec.aerospikeConfig.network.service["{access}-{part}"]' for part in ("addresses", "port"))
+    yield from (f".spec.aerospikeConfig.{part}" for part in ("network.heartbeat.mode", "logging"))
+
+
 class Aerospike:
     """The engine `aerospike`; see Engine."""
 
@@ -94,6 +108,8 @@ end
 return {status = "Progressing", message = "waiting for the operator"}
 """,
     }
+
+    written: Mapping[str, Sequence[str]] = {f"{_GROUP}_{CLUSTER.kind}": tuple(_written())}
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         if name.endswith(_TAKEN):

@@ -220,6 +220,8 @@ class Engine(Protocol):
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives
     #: it no library (no string.…), and one that fails stops every sync of its tenant
     health: Mapping[str, str]
+    # An engine whose webhook writes into spec has a member more, `written`: the keys of health -> jq paths of what is
+    # written there, which Argo CD leaves as it is.
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         """What the operator would refuse although its CRD accepts it; regions is that section of the catalog."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -38,7 +39,11 @@ def test_the_base_is_made_of_crd_guards_health_and_kinds() -> None:
     }
     (config,) = base["base/argocd/argocd-cm.yaml"]
     checks = {f"resource.customizations.health.{kind.group}_{kind.kind}" for kind in operator_kinds()}
-    assert {"resource.customizations.health.scylla.scylladb.com_ScyllaCluster"} <= set(config["data"]) <= checks
+    assert (
+        {"resource.customizations.health.scylla.scylladb.com_ScyllaCluster"}
+        <= {name for name in config["data"] if ".health." in name}
+        <= checks
+    )
 
 
 def test_what_all_foundations_of_a_pop_are_rendered_with() -> None:
@@ -74,6 +79,20 @@ def test_who_reports_drift_may_list_whatever_surrounds_a_service_and_no_secret()
     assert listed == {(kind.group, kind.plural) for kind in kinds() if kind not in operator_kinds()}
     assert ("", "secrets") not in listed
     assert [subject["name"] for subject in binding["subjects"]] == ["reader"]
+
+
+def test_what_webhooks_write_is_no_drift() -> None:
+    (config,) = repository.base()["base/argocd/argocd-cm.yaml"]
+    kept = {name: text for name, text in config["data"].items() if "ignoreDifferences" in name}
+    key = "resource.customizations.ignoreDifferences.asdb.aerospike.com_AerospikeCluster"
+    expressions = json.loads(kept[key])["jqPathExpressions"]
+    assert {
+        ".spec.rackConfig.racks[].effectiveAerospikeConfig",
+        ".spec.storage.volumes[].effectiveInitMethod",
+        '.spec.aerospikeConfig.service["node-id"]',
+        '.spec.aerospikeConfig.network.service["tls-access-addresses"]',
+    } <= set(expressions)
+    assert len(set(expressions)) == len(expressions) == 27
 
 
 def test_a_tenant_may_have_what_render_makes_and_nothing_else() -> None:
