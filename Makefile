@@ -70,6 +70,10 @@ generate: $(READY) ## write anew what is made from the schemas and from the plug
 bench: $(READY) ## the benchmarks
 	@$(BIN)/pytest -q -s tests/benchmarks
 
+.PHONY: operators
+operators: $(READY) ## hold manifests against operators' own checks, built from their sources (Go, 4 minutes the first time)
+	@$(BIN)/pytest -q tests/operators
+
 .PHONY: mutation
 mutation: $(READY) ## delete every line of the renderers once; at most 3 % may go unnoticed
 	@$(BIN)/python -m tests.tools.mutation

@@ -137,6 +137,7 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
         document("dry-quiet", backup={"enabled": False}, observability={"metrics": {"enabled": False}}),
         document("dry-open", networking={"allowedCIDRs": ["10.0.0.0/8", "fd00::/8"]}, version="2025.1.2"),
         document("dry-yb-az", sku="yb-dedicated", highAvailability={"multiAZ": False}, version="2.18.0"),
+        document("dry-mongo", sku="mongo-flex-rs", backup={"enabled": False}, replication={"factor": 5}),
         document("dry-df-local", sku="dfly-mem-16g", backup={"enabled": False}, networking={"tls": {"enabled": False}}),
         document("dry-yb-five", sku="yb-clustered", replication={"factor": 5}, storage={"size": "2Ti"}),
     ]

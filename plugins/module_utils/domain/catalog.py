@@ -41,6 +41,7 @@ def _range(pattern: str) -> Json:
 
 _TEXT: Json = {"type": "string"}
 _NAME: Json = {"type": "string", "pattern": schema.LABEL, "maxLength": 63}
+_DATE: Json = {"type": "string", "pattern": schema.DATE}
 _NUMBER: Json = {"type": "number", "minimum": 0}
 _COUNT: Json = {"type": "integer", "minimum": 1}
 #: What the files of the catalog hold; each file any of these sections, each section a mapping by name.
@@ -73,7 +74,9 @@ SCHEMA: Json = {
                                 "default": {"type": "boolean"},
                                 "upgradesTo": _list(_TEXT),
                                 "build": _TEXT,
-                                "released": _TEXT,
+                                # when its makers released it, and when they stop mending it, where they say so
+                                "released": _DATE,
+                                "ends": _DATE,
                             },
                         )
                     ),

@@ -139,6 +139,9 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
             continue
         objects = _documents(service, pop, content, yaml)
         made = ENGINES[objects[0]["spec"]["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
+        if not made:
+            # another region's backup is of this one's data too
+            continue
         labels = {key: value for key, value in objects[0]["metadata"]["labels"].items() if key != SERVICE}
         for item in made:
             # protected like what it is a backup of, but none of the service's objects: it stays when they go

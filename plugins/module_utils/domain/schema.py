@@ -30,11 +30,12 @@ PATTERNS: dict[str, str] = {
     r"^[1-9][0-9]{0,3}[hdw]$": "a duration such as 12h, 14d or 4w",
     r"^[1-9][0-9]{0,3}[sm]$": "a duration such as 30s or 1m",
     r"^[0-9]+\.[0-9]+(\.[0-9]+)?([.-][A-Za-z0-9.-]+)?$": "a version such as 2025.1.5",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a date such as 2026-01-31",
     r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$": "an address such as s3://bucket or s3://bucket/path",
     r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "a UUID in lower case",
     r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:]+/[0-9]{1,3}$": "a network such as 10.0.0.0/8",
 }
-NAME, LABEL, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, ADDRESS, UUID, CIDR = PATTERNS
+NAME, LABEL, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, UUID, CIDR = PATTERNS
 #: operators append suffixes to the names of claims (engines tell their own, shorter limits)
 NAME_LENGTH = 40
 

@@ -9,6 +9,8 @@ means that Secrets which are lost can no longer be made again; it does not touch
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,8 @@ Json = dict[str, Any]
 
 MANAGED = f"{GROUP}/managed-by"
 _GENERATION = 1
+#: a password of its own, in a Secret that holds several
+_ONE_MORE = re.compile(r"\{password/[a-z_]+\}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ def build(secret: WantedSecret, key: bytes) -> Json:
         text = f"{info}/{label}" if label else info
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=text.encode()).derive(key)
 
-    values = {"password": base64.urlsafe_b64encode(derive("", 32)).decode().rstrip("=")}
+    def password(label: str) -> str:
+        return base64.urlsafe_b64encode(derive(label, 32)).decode().rstrip("=")
+
+    values = {"password": password(""), "base64": base64.b64encode(derive("", 32)).decode()}
     if secret.hosts:
         values |= certificates.issue(secret.hosts, derive)
     return {
@@ -95,12 +102,13 @@ def build(secret: WantedSecret, key: bytes) -> Json:
         },
         "type": "Opaque",
         "data": {
-            field: base64.b64encode(_filled(text, values).encode()).decode() for field, text in secret.fields.items()
+            field: base64.b64encode(_filled(text, values, password).encode()).decode()
+            for field, text in secret.fields.items()
         },
     }
 
 
-def _filled(text: str, values: dict[str, str]) -> str:
+def _filled(text: str, values: dict[str, str], password: Callable[[str], str]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
-    return text
+    return _ONE_MORE.sub(lambda found: password(found[0][1:-1]), text)

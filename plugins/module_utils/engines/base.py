@@ -165,9 +165,10 @@ class Observation:
 class SecretNeed:
     """A Secret that must exist and must not be in Git: key -> template.
 
-    {password} is derived, one value a Secret. hosts: where there are any, {certificate} and {key} are those of a server
-    of these names, {authority} is the certificate that signed them, all PEM and derived too; {namespace} and {domain}
-    in a name stand for the service's namespace and the cluster's domain.
+    {password} is derived, one value a Secret; {password/x} is another for each x; {base64} are 32 such bytes. hosts:
+    where there are any, {certificate} and {key} are those of a server of these names, {authority} is the certificate
+    that signed them, all PEM and derived too; {namespace} and {domain} in a name stand for the service's namespace and
+    the cluster's domain.
     """
 
     name: str
@@ -258,6 +259,8 @@ class Engine(Protocol):
 
     def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
         """Objects that take one backup of a service, given its rendered objects in a region; metadata: only the name.
+
+        None where another region's backup is of this one's data too.
 
         Raises DbaasError option-invalid where the service has no place for backups, or the operator takes no such one.
         """

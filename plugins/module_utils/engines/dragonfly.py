@@ -31,7 +31,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 )
 
 DRAGONFLY = Kind("dragonflydb.io", "v1alpha1", "Dragonfly", "dragonflies")
-IMAGE = "docker.dragonflydb.io/dragonflydb/dragonfly"
 #: of a node's memory, in percent: the rest is for connections, replication and the snapshot that is being written
 DATA_SHARE = 85
 #: a thread does not begin with less
@@ -127,20 +126,13 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         pods = {shared.LABEL: share.name}
         zones = shared.zones(share.zones[share.region], node["replicas"], spec)
         dragonfly: Obj = {
-            "image": f"{IMAGE}:v{spec['version']}",
+            "image": f"{shared.offered(share, 'images', 'server')}:v{spec['version']}",
             "replicas": node["replicas"],
             "resources": shared.amounts(node),
             "args": [f"--maxmemory={_data(node)}", f"--proactor_threads={_threads(node)}"],
             "podMetadata": {"labels": shared.pod_labels(share)},
             "affinity": shared.placement(zones, pods),
-            "topologySpreadConstraints": [
-                {
-                    "maxSkew": 1,
-                    "topologyKey": "topology.kubernetes.io/zone",
-                    "whenUnsatisfiable": "DoNotSchedule",
-                    "labelSelector": {"matchLabels": pods},
-                }
-            ],
+            "topologySpreadConstraints": [shared.over_zones(pods)],
             # the operator's own would have our policy's name
             "networkPolicyEnabled": False,
             # a replica that has not loaded all yet must not count when a machine is drained
@@ -164,11 +156,10 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
 
     def _back_up(self, share: Share, dragonfly: Obj) -> None:
         """Snapshots to object storage, and the way there."""
-        # not the name alone: a service that has it later must not begin with the data of this one
-        own = f"{share.name}/{share.spec['serviceId']}"
         dragonfly["snapshot"] = {
             "cron": share.spec["backup"]["schedule"],
-            "dir": f"{share.backups.rstrip('/')}/{own}",
+            # a node begins with the newest snapshot that it finds there
+            "dir": f"{share.backups.rstrip('/')}/{shared.own_place(share)}",
             "enableOnMasterOnly": True,
         }
         if not share.s3:
@@ -181,7 +172,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
                 "name": "AWS_SECRET_ACCESS_KEY",
                 "valueFrom": {"secretKeyRef": {"name": share.s3["secret"], "key": "AWS_SECRET_ACCESS_KEY"}},
             },
-            {"name": "AWS_REGION", "value": shared.S3_REGION},
+            {"name": "AWS_REGION", "value": shared.s3_region(share)},
         ]
 
     def surroundings(self, share: Share) -> Surroundings:

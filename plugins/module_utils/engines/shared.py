@@ -62,6 +62,21 @@ def spread(nodes: int, used: Sequence[str]) -> list[tuple[str, int]]:
     return [(zone, each + (1 if index < more else 0)) for index, zone in enumerate(used)]
 
 
+def over_zones(pods: dict[str, str]) -> Obj:
+    """A topology spread constraint: nodes of these labels stand in all zones as evenly as can be."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": pods},
+    }
+
+
+def own_place(share: Share) -> str:
+    """A path below the region's bucket that is no other service's, of this name or another, at any time."""
+    return f"{share.name}/{share.spec['serviceId']}"
+
+
 def amounts(role: Obj) -> Obj:
     """CPU and memory of one node as `resources` of a container: what it asks for is what it gets."""
     each = {"cpu": role["cpu"], "memory": role["memory"]}

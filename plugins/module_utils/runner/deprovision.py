@@ -341,7 +341,10 @@ class _Course:
         kinds = domain.data_kinds()
         for pop, content in item.derived.items():
             label = f"{item.tenant}/{item.name} {pop}"
-            engine = ENGINES[documents.load_all(content, pop)[0]["spec"]["engine"]]
+            objects = documents.load_all(content, pop)
+            engine = ENGINES[objects[0]["spec"]["engine"]]
+            if not engine.snapshot(objects, item.name):
+                continue
             wanted = domain.final_backup(item, pop, base.YAML)
             try:
                 found = [

@@ -97,7 +97,7 @@ def test_choosing_falls_back_to_any_that_fits() -> None:
     assert sku is not None
     assert sku.name == "scy-ring-3"
     assert offered.choose("scylla", "shared") is None
-    assert offered.choose("mongodb", "clustered") is None
+    assert offered.choose("mysql", "clustered") is None
 
 
 def test_topologies() -> None:
@@ -178,6 +178,11 @@ def test_data_loads_again() -> None:
             {"engines/scylla/versions/2025.4.0/upgradesTo": ["9.9"]},
             "engines.scylla.versions.2025.4.0.upgradesTo",
             "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2",
+        ),
+        (
+            {"engines/mongodb/versions/8.0.17/released": "soon"},
+            "engines.mongodb.versions.8.0.17.released",
+            "a date such as 2026-01-31",
         ),
         ({"regions/lagos/zones": []}, "regions.lagos.zones", "at least 1 entries"),
         ({"regions/lagos/zones": ["a", "a"]}, "regions.lagos.zones", "each entry once"),

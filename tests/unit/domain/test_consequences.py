@@ -246,6 +246,12 @@ ENGINES: Json = {
         "version": ["1.39.0", "1.38.1", "1.36.0"],
         "roles": ["node"],
     },
+    "mongodb": {
+        "sku": ["mongo-flex-rs", "mongo-flex-sharded"],
+        "plan": ["dedicated", "clustered", "global"],
+        "version": ["8.0.19", "8.0.17", "7.0.28"],
+        "roles": ["mongod"],
+    },
     "scylla": {
         "sku": ["scy-ring-3", "scy-ring-5", "scy-ring-9"],
         "plan": ["dedicated", "clustered", "global"],

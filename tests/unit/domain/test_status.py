@@ -258,7 +258,7 @@ def test_backups_that_nobody_asked_for(objects: Sequence[Json]) -> None:
     assert (found["status"], found["reason"]) == ("False", "Disabled")
 
 
-@pytest.mark.parametrize("spec", [{"engine": "mongodb", "region": "lagos"}, {"sku": "x", "region": "lagos"}])
+@pytest.mark.parametrize("spec", [{"engine": "mysql", "region": "lagos"}, {"sku": "x", "region": "lagos"}])
 def test_a_copy_that_the_observer_cannot_know(spec: Json) -> None:
     item = {"metadata": {"name": "a", "namespace": "tenant-1", "generation": 1}, "spec": spec}
     found = seen(item, now=T1)

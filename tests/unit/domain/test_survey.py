@@ -93,7 +93,9 @@ def test_choices_come_from_catalog_and_platform() -> None:
     # no SKU is of the shared plan yet
     assert found["plan"]["choices"] == ["dedicated", "clustered", "global"]
     assert {"2026.1.0", "2025.2.5"} < set(found["version"]["choices"])
-    assert {"node", "master", "tserver"} <= set(found["role"]["choices"])
+    roles = {role: None for sku in CATALOG.skus.values() for role in sku.data["resources"]}
+    assert found["role"]["choices"] == list(roles)
+    assert {"node", "master", "tserver"} <= set(roles)
     assert found["region"]["choices"] == found["regions"]["choices"] == list(PLATFORM.pops)
     assert (found["region"]["type"], found["regions"]["type"]) == ("multiplechoice", "multiselect")
     assert all(
