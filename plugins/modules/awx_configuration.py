@@ -59,7 +59,7 @@ options:
     type: int
     default: 600
 extends_documentation_fragment:
-  - dbaas.platform.attributes
+  - dbaas.platform.attributes.awx
   - dbaas.platform.connection.awx
 attributes:
   diff_mode:

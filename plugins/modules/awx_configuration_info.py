@@ -46,7 +46,7 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
-  - dbaas.platform.attributes.info
+  - dbaas.platform.attributes.awx_info
   - dbaas.platform.connection.awx
 seealso:
   - module: dbaas.platform.awx_configuration
