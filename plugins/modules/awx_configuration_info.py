@@ -22,7 +22,8 @@ options:
         C(controller_credential_input_sources), C(controller_instance_groups), C(controller_execution_environments),
         C(controller_labels), C(controller_notifications), C(controller_projects), C(controller_inventories),
         C(controller_inventory_sources), C(controller_hosts), C(controller_groups), C(controller_templates),
-        C(controller_workflows), C(controller_schedules), C(controller_roles), C(controller_settings).
+        C(controller_workflows), C(controller_schedules), C(controller_roles), C(controller_settings). The lists of C(awxkit)'s
+        exports (C(job_templates) and the like) are taken too.
       - Other objects are named by their names, or by a mapping with C(name), C(organization) and C(type) where a name is not
         enough, as C(awx.awx.export) writes them. A field that is not said is left as it is.
       - Every field is held against what AWX's own OPTIONS say of it.

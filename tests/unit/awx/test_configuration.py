@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients import awx as clients
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.awx import Awx
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds import KINDS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
@@ -692,6 +693,64 @@ def test_forms_of_an_awxkit_export_are_taken(double: Double) -> None:
     assert written_by(double, given) == ["POST schedules/"]
 
 
+def test_lists_of_an_awxkit_export_and_older_words_are_taken(double: Double) -> None:
+    apply(double, configuration())
+    organization = {"name": "DBaaS", "type": "organization"}
+    role = {"type": "role", "name": "Execute"}
+    template = {"name": "provision", "type": "job_template", "organization": organization}
+    given: Json = {
+        "controller_configuration_projects_async_retries": 60,
+        "inventory": [{"name": "platform", "kind": "", "host_filter": None, "organization": organization}],
+        "projects": [
+            {
+                "name": "content",
+                "local_path": "_48__content",
+                "scm_type": "git",
+                "custom_virtualenv": None,
+                "organization": organization,
+                "scm_credential": "git-read",
+                "related": {"schedules": [], "notification_templates_error": []},
+            }
+        ],
+        "teams": [
+            {
+                "name": "operators",
+                "description": "who operates",
+                "organization": organization,
+                "related": {"roles": [{**role, "content_object": template}]},
+            }
+        ],
+        "users": [
+            {
+                "username": "alice",
+                "password": "",
+                "related": {"roles": [{**role, "name": "Project Admin", "content_object": organization}]},
+                "natural_key": {"username": "alice", "type": "user"},
+            }
+        ],
+        "job_templates": [
+            {
+                "name": "wait",
+                "project": {"name": "content", "type": "project", "organization": organization},
+                "inventory": {"name": "platform", "type": "inventory", "organization": organization},
+                "ask_extra_vars": False,
+                "ask_limit": "yes",
+                "concurrent_jobs_enabled": False,
+            }
+        ],
+    }
+    made = written_by(double, given)
+    wait = one(double, "job_templates", "wait")
+    user = double.store.find("users", username="alice")["id"]
+    assert sorted(made) == [f"PATCH job_templates/{wait['id']}/", f"POST users/{user}/roles/"]
+    assert wait["ask_limit_on_launch"] is True
+    given["users"][0]["related"]["roles"][0]["content_object"] = {**template, "name": "provison"}
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, given)
+    (error,) = refused.value.errors
+    assert (error.path, error.nearest) == ("users[alice].roles[0].content_object", "provision")
+
+
 def test_settings_are_written_where_they_differ(double: Double) -> None:
     given = {
         "controller_settings": [{"name": "DEFAULT_JOB_TIMEOUT", "value": 3600}, {"name": "MAX_FORKS", "value": 200}]
@@ -720,3 +779,34 @@ def test_a_label_is_words(double: Double) -> None:
     with pytest.raises(InvalidFields) as refused:
         apply(double, configuration(), label="db]aas")
     assert refused.value.code == "option-invalid"
+
+
+def test_awx_behind_a_gateway_is_reached_by_its_prefix() -> None:
+    given = {
+        "controller_organizations": [{"name": "DBaaS"}],
+        "controller_teams": [{"name": "t", "organization": "DBaaS"}],
+    }
+    with Double(prefix="/api/controller/") as double:
+        made = awx_configuration.run(Run(options(double, configuration=given, controller_prefix="controller")))
+        assert made["writes"] == ["POST organizations/", "POST teams/"]
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_until_it_is_named() -> None:
+    given = {"controller_organizations": [{"name": "DBaaS"}]}
+    with Double(tls=True) as double:
+        with pytest.raises(DbaasError) as refused:
+            apply(double, given)
+        assert refused.value.code == "awx-unreachable"
+        assert "certificate" in refused.value.message
+        assert double.writes == []
+        trusted = options(double, configuration=given, controller_ca_cert=str(double.ca))
+        assert awx_configuration.run(Run(trusted))["writes"] == ["POST organizations/"]
+
+
+def test_an_awx_that_is_down_is_said(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "PAUSES", (0.1,))
+    double.server.shutdown()
+    double.server.server_close()
+    with pytest.raises(DbaasError) as failed:
+        apply(double, configuration())
+    assert failed.value.code == "awx-unreachable"

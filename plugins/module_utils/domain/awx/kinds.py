@@ -128,7 +128,14 @@ _RUNS = {"unified_job_template": tuple(RUNNABLE.values())}
 _INVENTORY = {"inventory": _one(INVENTORIES)}
 _GROUPS = {"instance_groups": "instance_groups"}
 _PROMPTED = {CREDENTIALS: CREDENTIALS, LABELS: LABELS, **_GROUPS}
-_SURVEY = {"survey": "survey_spec"}
+_SURVEY = {"survey": "survey_spec", "ask_extra_vars": "ask_variables_on_launch"}
+_ASKED = ("diff_mode", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory", "credential", "scm_branch")
+_OLD = {
+    **{f"ask_{name}": f"ask_{name}_on_launch" for name in _ASKED},
+    "concurrent_jobs_enabled": "allow_simultaneous",
+    "fact_caching_enabled": "use_fact_cache",
+    "force_handlers_enabled": "force_handlers",
+}
 
 
 def _kinds() -> Iterator[Kind]:
@@ -197,6 +204,7 @@ def _kinds() -> Iterator[Kind]:
             "default_environment": _one("execution_environments"),
         },
         links=_TOLD,
+        words={"scm_credential": "credential", "job_timeout": "timeout"},
     )
     yield Kind(
         INVENTORIES,
@@ -249,7 +257,7 @@ def _kinds() -> Iterator[Kind]:
         ordered=frozenset({"instance_groups"}),
         texts=frozenset({"extra_vars"}),
         found=frozenset({"organization"}),
-        words=_SURVEY,
+        words={**_SURVEY, **_OLD},
         labelled=True,
         surveyed=True,
     )
@@ -260,7 +268,7 @@ def _kinds() -> Iterator[Kind]:
         references={**_IN, **_INVENTORY, "webhook_credential": _one(CREDENTIALS)},
         links={LABELS: LABELS, **_TOLD, **_APPROVALS},
         texts=frozenset({"extra_vars"}),
-        words=_SURVEY,
+        words={**_SURVEY, **{name: word for name, word in _OLD.items() if name.startswith("ask_")}},
         labelled=True,
         surveyed=True,
     )
@@ -292,6 +300,15 @@ VARIABLES: dict[str, str] = {
     "controller_roles": ROLES,
     "controller_settings": SETTINGS,
 }
+#: the lists of awxkit's exports, which are also older names of those variables
+EXPORTED: dict[str, str] = {
+    **{kind.name: kind.name for kind in KINDS.values() if kind.variables},
+    "inventory": INVENTORIES,
+    ROLES: ROLES,
+    SETTINGS: SETTINGS,
+}
+#: what stands among such variables and speaks of other things: how infra.aap_configuration works, other products
+BESIDE = ("controller_configuration_", "aap_configuration_", "eda_", "hub_", "ah_", "gateway_")
 #: links of a node: their names are also fields of its answer
 EDGES = ("success_nodes", "failure_nodes", "always_nodes")
 #: fields of controller_roles -> kind of what the role is on

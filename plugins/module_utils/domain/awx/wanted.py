@@ -10,9 +10,11 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import values
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds import (
+    BESIDE,
     CREDENTIAL_TYPES,
     CREDENTIALS,
     EDGES,
+    EXPORTED,
     GRANTED,
     INPUT_SOURCES,
     INVENTORIES,
@@ -133,7 +135,9 @@ def lists(configuration: Mapping[str, Any]) -> tuple[dict[str, list[tuple[str, A
     found: dict[str, list[tuple[str, Any]]] = {}
     errors: list[FieldError] = []
     for variable, content in configuration.items():
-        kind = VARIABLES.get(variable)
+        kind = VARIABLES.get(variable) or EXPORTED.get(variable)
+        if kind is None and variable.startswith(BESIDE):
+            continue
         if kind is None:
             near = nearest(variable, VARIABLES)
             errors.append(FieldError(variable, "…", "one of " + ", ".join(sorted(VARIABLES)), near))
@@ -164,6 +168,13 @@ def kinds_of(configuration: Mapping[str, Any]) -> frozenset[str]:
             kinds |= {other for (holder, name), (other, _f) in _HANGING.items() if holder == kind and held.get(name)}
             if kind == "instance_groups" and held.get("instances") is not None:
                 kinds.add("instances")
+            if kind in (USERS, TEAMS) and held.get("roles"):
+                objects = [role.get("content_object") for role in held["roles"] if isinstance(role, Mapping)]
+                kinds |= {
+                    TYPES[str(one.get("type"))]
+                    for one in objects
+                    if isinstance(one, Mapping) and one.get("type") in TYPES
+                }
             if kind == ROLES:
                 named = {PLURALS.get(name, name) for name, value in item.items() if value}
                 kinds |= {other for name, other in GRANTED.items() if name in named} | {USERS, TEAMS}
@@ -216,6 +227,9 @@ class _Reader:
                 self.fill(item, item.key)
         for where, raw in entries.get(ROLES, ()):
             self.grants(where, raw)
+        for item in self.items:
+            if item.key is not None and item.kind.name in (USERS, TEAMS):
+                self.exported_roles(item, item.key)
         for where, raw in entries.get(SETTINGS, ()):
             self.settings(where, raw)
         self.labels()
@@ -374,13 +388,11 @@ class _Reader:
             return found[0]
         return _organization(item.key) if item.key is not None else None
 
-    def resolve(
-        self, path: str, given: Any, kinds: Iterable[str], scope: Key | None, strict: bool = False
-    ) -> tuple[Key | None, bool]:
+    def resolve(self, path: str, given: Any, kinds: Iterable[str], scope: Key | None) -> tuple[Key | None, bool]:
         """The object that a reference means; says what is wrong where there is none, or more than one.
 
         given: a name, an id, or a mapping with name, organization, type. scope: the organization that is meant when
-        several have the name; the only one where strict.
+        several have the name.
         """
         kinds = tuple(kinds)
         if given in (None, ""):
@@ -400,8 +412,6 @@ class _Reader:
         candidates: list[Key] = []
         for kind in kinds:
             candidates = [key for key in self.named.get((kind, name), ()) if self.fits(key, within)]
-            if strict:
-                candidates = [key for key in candidates if _organization(key) == scope]
             if candidates:
                 break
         if len(candidates) > 1 and scope is not None:
@@ -448,7 +458,10 @@ class _Reader:
             return
         for name, value in item.raw.items():
             path = f"{where}.{name}"
-            if name in _HOW or name in _NOISE:
+            if name in _HOW or name in _NOISE or (name == "roles" and kind.name in (USERS, TEAMS)):
+                continue
+            if name == "local_path" and kind.name == PROJECTS and item.raw.get("scm_type"):
+                # AWX's own name for the folder that it fetches into, which an export carries
                 continue
             if name == "survey_spec" and kind.surveyed:
                 self.survey(path, value, wanted)
@@ -549,7 +562,7 @@ class _Reader:
             elif kind in ("hosts", "groups"):
                 found, known = self.inside(path, kind, one, wanted.key)
             else:
-                found, known = self.resolve(path, one, (kind,), scope, strict=kind == LABELS)
+                found, known = self.resolve(path, one, (kind,), scope)
             if known and found is not None and found not in keys:
                 keys.append(found)
         exact = not item.raw.get(f"preserve_existing_{name}", False)
@@ -666,6 +679,19 @@ class _Reader:
             for target in targets:
                 for role in roles:
                     self.grant(where, Grant(principal, str(role).lower().replace(" ", "_"), target), raw.get("state"))
+
+    def exported_roles(self, item: _Item, key: Key) -> None:
+        """Reads the roles that an export of awxkit tells of a team or user."""
+        for number, role in enumerate(item.raw.get("roles") or ()):
+            where = f"{item.where}.roles[{number}]"
+            on = role.get("content_object") if isinstance(role, Mapping) else None
+            kind = TYPES.get(str(on.get("type"))) if isinstance(on, Mapping) else None
+            if kind is None or not role.get("name"):
+                self.wrong(where, "…", "a mapping with name and content_object")
+                continue
+            target, known = self.resolve(f"{where}.content_object", on, (kind,), None)
+            if known and target is not None:
+                self.grant(where, Grant(key, str(role["name"]).lower().replace(" ", "_"), target), "present")
 
     def grant(self, where: str, grant: Grant, state: Any) -> None:
         roles = self.world.roles_of(grant.on)
