@@ -156,6 +156,8 @@ def how(run: Run) -> How:
     label = run.text("label")
     if label and not re.fullmatch(r"[\w.-][\w .-]*", label):
         raise InvalidFields("option-invalid", [FieldError("label", label, "letters, digits, blanks, dots and dashes")])
+    if run.options.get("purge") and not label:
+        raise InvalidFields("option-invalid", [FieldError("label", None, "what purge is scoped to")])
     flags = {name: bool(run.options.get(name)) for name in ("adopt", "purge", "update_secrets")}
     return How(label, **flags)
 

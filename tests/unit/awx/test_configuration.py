@@ -775,6 +775,42 @@ def test_src_is_a_file_or_a_folder(double: Double, tmp_path: Path) -> None:
     assert report["drift"] == []
 
 
+def test_what_an_export_hides_is_not_taken_for_a_secret(double: Double) -> None:
+    hidden = "$encrypted$"
+    given = configuration()
+    given["controller_credentials"][0]["inputs"]["token"] = hidden
+    given["controller_notifications"][0]["notification_configuration"]["password"] = hidden
+    question = {"question_name": "P", "variable": "p", "type": "password", "required": False, "default": hidden}
+    given["controller_templates"][0]["survey_spec"]["spec"].append(question)
+    done = apply(double, given)
+    assert not done.get("failed"), done["msg"]
+    assert {warning.split(":")[0] for warning in done["warnings"]} == {
+        "credential git (DBaaS) is made without token",
+        "notification template hook (DBaaS) is made without password",
+        "job template provision (DBaaS) is made without p",
+    }
+    assert hidden not in json.dumps([call.body for call in double.writes])
+    assert apply(double, given)["writes"] == []
+    slack = {"notification_type": "slack", "notification_configuration": {"channels": ["#a"], "token": hidden}}
+    wrong = {
+        "controller_notifications": [{"name": "chat", "organization": "DBaaS", **slack}],
+        "controller_user_accounts": [{"username": "bob", "password": hidden}],
+    }
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, wrong)
+    assert [error.path for error in refused.value.errors] == [
+        "controller_user_accounts[bob].password",
+        "controller_notifications[chat].notification_configuration.token",
+    ]
+
+
+def test_purge_wants_a_label(double: Double) -> None:
+    with pytest.raises(InvalidFields) as refused:
+        apply(double, configuration(), label="", purge=True)
+    assert refused.value.errors[0].path == "label"
+    assert double.writes == []
+
+
 def test_a_label_is_words(double: Double) -> None:
     with pytest.raises(InvalidFields) as refused:
         apply(double, configuration(), label="db]aas")

@@ -338,7 +338,7 @@ class _Planner:
                 body[name] = self.sent(key, name, value)
         if want.new_name:
             body[kind.identity[0]] = want.new_name
-        for name in ("inputs", "password"):
+        for name in ("inputs", "notification_configuration", "extra_data"):
             self.unhidden(key, name, body)
         if self.marked(key):
             secrets = {} if want.keep else self.secrets(want)
@@ -383,15 +383,13 @@ class _Planner:
 
     def unhidden(self, key: Key, name: str, body: Json) -> None:
         """Takes what an export hides out of a new object: AWX would take it for the secret itself."""
-        if body.get(name) == HIDDEN:
-            del body[name]
-            self.plan.notes.append(f"{key} is made without its {name}: the configuration does not hold it.")
-        elif isinstance(body.get(name), Mapping):
-            hidden = [one for one, value in body[name].items() if value == HIDDEN]
-            if hidden and key.kind == CREDENTIALS:
-                body[name] = {one: value for one, value in body[name].items() if one not in hidden}
-                words = ", ".join(hidden)
-                self.plan.notes.append(f"{key} is made without {words}: the configuration does not hold it.")
+        content = body.get(name)
+        if isinstance(content, Mapping) and (hidden := [one for one, value in content.items() if value == HIDDEN]):
+            body[name] = {one: value for one, value in content.items() if one not in hidden}
+            self.without(key, hidden)
+
+    def without(self, key: Key, hidden: Iterable[str]) -> None:
+        self.plan.notes.append(f"{key} is made without {', '.join(hidden)}: the configuration does not hold it.")
 
     def sent(self, key: Key, name: str, value: Any) -> Any:
         """A value as AWX takes it."""
@@ -429,7 +427,7 @@ class _Planner:
         for what, wanted, there in survey:
             self.differs(want.key, f"survey_spec.{what}", wanted, there)
         if survey and want.survey is not None:
-            self.survey(want.key, want.survey)
+            self.survey(want.key, want.survey, live.survey)
         if want.approval is not None:
             self.approval(want, live)
 
@@ -572,8 +570,19 @@ class _Planner:
             if requests:
                 self.add("link", key, *requests, fields=[name])
 
-    def survey(self, key: Key, survey: Json) -> None:
+    def survey(self, key: Key, survey: Json, there: Json | None = None) -> None:
         path = (key.kind, key, "survey_spec")
+        # AWX keeps a password's default only where the same question has one
+        kept = {item["variable"] for item in (there or {}).get("spec") or () if item.get("default") == HIDDEN}
+        lost = [
+            item["variable"]
+            for item in survey.get("spec") or ()
+            if item.get("default") == HIDDEN and item["variable"] not in kept
+        ]
+        if lost:
+            spec = [{**item, "default": ""} if item["variable"] in lost else item for item in survey["spec"]]
+            survey = {**survey, "spec": spec}
+            self.without(key, lost)
         request = Request("POST", path, survey) if survey else Request("DELETE", path)
         self.add("survey", key, request, fields=["survey_spec"])
 

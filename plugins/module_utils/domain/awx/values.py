@@ -223,7 +223,7 @@ def survey_differences(wanted: Json, live: Json) -> list[tuple[str, Any, Any]]:
             continue
         for name, value in item.items():
             other = theirs[variable][name]
-            if name == "default" and item["type"] == "password" and other == HIDDEN and value:
+            if name == "default" and item["type"] == "password" and value and HIDDEN in (value, other):
                 continue
             if not same(value, other):
                 secret = name == "default" and item["type"] == "password"

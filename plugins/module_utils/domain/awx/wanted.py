@@ -635,7 +635,7 @@ class _Reader:
                 self.wrong(path, "…", "one of " + ", ".join(known), nearest(name, known))
         if live is None or live.item.get("notification_type") != kind:
             for name, spec in known.items():
-                if name not in given and "default" not in spec:
+                if given.get(name, HIDDEN) == HIDDEN and "default" not in spec:
                     self.wrong(f"{where}.notification_configuration.{name}", None, f"needed for {kind}")
 
     def required(self, item: _Item, wanted: Wanted, specs: Json) -> None:
@@ -646,6 +646,8 @@ class _Reader:
                 bad = any(error.path == f"{item.where}.{name}" for error in self.found.errors)
                 if not bad and name != "notification_configuration":
                     self.wrong(f"{item.where}.{name}", None, "needed for a new one")
+        if item.kind.name == USERS and wanted.fields.get("password") in (None, "", HIDDEN):
+            self.wrong(f"{item.where}.password", None, "needed for a new one")
         placed = "organization" in item.kind.identity and (specs.get("organization") or {}).get("required")
         if placed and wanted.key.parts[-1] is None:
             self.wrong(f"{item.where}.organization", None, "needed for a new one")
