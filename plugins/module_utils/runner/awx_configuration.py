@@ -432,6 +432,12 @@ class Apply:
     def id(self, value: Any) -> Any:
         """The id that stands behind a placeholder."""
         if isinstance(value, Key):
+            if value not in self.ids:
+                # AWX made it of something else
+                found = self.look(value, f"{value.kind}/")
+                if found is None:
+                    raise DbaasError("awx-missing", f"{value} is not there")
+                self.ids[value] = found["id"]
             return self.ids[value]
         if isinstance(value, Role):
             return self.role(value)

@@ -626,6 +626,46 @@ def test_the_order_of_instance_groups_counts(double: Double) -> None:
     assert names == ["frankfurt", "lagos"]
 
 
+def test_the_source_of_a_constructed_inventory_is_awx_own_to_make(
+    double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "Auto-created source for: all"
+    given: Json = {
+        "controller_organizations": [{"name": "DBaaS"}],
+        "controller_inventories": [
+            {"name": "lagos", "organization": "DBaaS"},
+            {"name": "all", "organization": "DBaaS", "kind": "constructed", "input_inventories": "lagos"},
+        ],
+        "controller_inventory_sources": [
+            {
+                "name": name,
+                "inventory": "all",
+                "limit": "pops",
+                "source_vars": {"plugin": "ansible.builtin.constructed"},
+            }
+        ],
+    }
+    post = Awx.post
+
+    def making(self: Awx, path: str, body: Json, **more: Any) -> Any:
+        made = post(self, path, body, **more)
+        if path == "inventories/" and body.get("kind") == "constructed":
+            # the double does not do what AWX does then
+            source = {"name": name, "inventory": made["id"], "source": "constructed"}
+            double.by_hand("POST", "inventory_sources/", source)
+        return made
+
+    monkeypatch.setattr(Awx, "post", making)
+    made = written_by(double, given)
+    source = one(double, "inventory_sources", name)
+    assert f"PATCH inventory_sources/{source['id']}/" in made
+    assert (source["limit"], source["description"]) == ("pops", "")
+    assert apply(double, given, purge=True)["writes"] == []
+    del given["controller_inventory_sources"], given["controller_inventories"][1]
+    inventory = one(double, "inventories", "all")["id"]
+    assert written_by(double, given, purge=True) == [f"DELETE inventories/{inventory}/"]
+
+
 def test_entries_can_be_absent_and_be_renamed(double: Double) -> None:
     apply(double, configuration())
     template = one(double, "job_templates", "wait")["id"]

@@ -334,6 +334,11 @@ PLURALS = {
 }
 
 
+def by_itself(key: Key) -> bool:
+    """Whether an object comes and goes with its inventory: the source of a constructed one, which only AWX can make."""
+    return key.kind == "inventory_sources" and key.name.startswith("Auto-created source for: ")
+
+
 def needed(kinds: frozenset[str]) -> frozenset[str]:
     """These kinds and all that their objects can point at, which must be read to tell names from ids."""
     found: set[str] = set()

@@ -28,6 +28,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     TEMPLATES,
     USERS,
     Key,
+    by_itself,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.values import Mark, Parse
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.wanted import (
@@ -329,6 +330,12 @@ class _Planner:
     def create(self, want: Wanted) -> None:
         key, kind = want.key, KINDS[want.key.kind]
         self.plan.differences.append(Difference(key, "missing", wanted=self.visible(want)))
+        if by_itself(key):
+            fields = {
+                name: self.sent(key, name, value) for name, value in want.fields.items() if name not in kind.identity
+            }
+            self.add("update", key, Request("PATCH", (kind.name, key), fields), fields=sorted(fields))
+            return
         body: Json = {}
         later: Json = {}
         for name, value in want.fields.items():
@@ -450,6 +457,10 @@ class _Planner:
         kind = KINDS[live.key.kind]
         if live.key.kind == NODES:
             return None
+        if by_itself(live.key):
+            # it bears no mark, and is whoever's the inventory is
+            inventory = live.key.parts[1]
+            return isinstance(inventory, Key) and self.owned(self.world.objects[inventory]) is not False
         if kind.labelled:
             return any(label.name == self.how.label for label in live.links.get(LABELS, ()))
         if not kind.described:
@@ -459,7 +470,7 @@ class _Planner:
     def marked(self, key: Key) -> bool:
         """Whether an object of this kind bears our label in its description."""
         kind = KINDS[key.kind]
-        return bool(self.how.label) and kind.described and not kind.labelled
+        return bool(self.how.label) and kind.described and not kind.labelled and not by_itself(key)
 
     def fields(self, want: Wanted, live: Live) -> Json:
         """The fields to change, as they are sent; each difference is told."""
@@ -724,7 +735,7 @@ class _Planner:
         extra = {
             live.key: live
             for live in self.world.objects.values()
-            if live.key not in self.found.objects and self.owned(live) and not live.managed
+            if live.key not in self.found.objects and self.owned(live) and not live.managed and not by_itself(live.key)
         }
         for key in extra:
             self.plan.differences.append(Difference(key, "extra"))
@@ -733,7 +744,7 @@ class _Planner:
             gone |= {
                 key
                 for key in self.world.objects
-                if any(p in gone for p in key.parts if isinstance(p, Key) and key.kind in (NODES, LABELS))
+                if (key.kind in (NODES, LABELS) or by_itself(key)) and any(part in gone for part in key.parts)
             }
             used = {
                 target: live.key
@@ -778,6 +789,7 @@ class _Planner:
                 operation.needs |= self.before_delete(operation.key, index, users.get(operation.key, set()))
                 continue
             keys = {key for request in operation.requests for key in request.needs()} | {operation.key}
+            keys |= {part for part in operation.key.parts if isinstance(part, Key)}
             for key in keys:
                 operation.needs |= index.of("create", key)
                 if key != operation.key and key.kind != ORGANIZATIONS:

@@ -36,6 +36,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     WORKFLOWS,
     Key,
     Kind,
+    by_itself,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.values import Parse
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.world import HIDDEN, Grant, World
@@ -491,7 +492,7 @@ class _Reader:
         if kind.name == NODES and key.parts[1] in self.found.graphs:
             for name in EDGES:
                 wanted.links.setdefault(name, Links(()))
-        if key not in self.world.objects:
+        if key not in self.world.objects and not by_itself(key):
             self.required(item, wanted, specs)
 
     def member(self, item: _Item) -> Key:
