@@ -249,7 +249,7 @@ def test_waves_keep_every_order(seed: int) -> None:
     chance = random.Random(seed)
     operations = [Operation("create", Key("labels", (str(number),))) for number in range(60)]
     for number, operation in enumerate(operations[1:], 1):
-        operation.needs = {chance.randrange(number) for _ in range(3)}
+        operation.needs = {chance.randrange(number) for _need in range(3)}
     chance.shuffle(operations)
     place = {operation.key.name: number for number, operation in enumerate(operations)}
     for operation in operations:

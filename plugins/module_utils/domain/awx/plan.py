@@ -886,7 +886,7 @@ def waves(operations: list[Operation]) -> list[list[int]]:
 
     for number in range(len(operations)):
         of(number, frozenset())
-    found: list[list[int]] = [[] for _ in range(1 + max(level.values(), default=-1))]
+    found: list[list[int]] = [[] for _level in range(1 + max(level.values(), default=-1))]
     for number, depth in sorted(level.items()):
         found[depth].append(number)
     return found

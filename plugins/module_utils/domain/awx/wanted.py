@@ -665,7 +665,7 @@ class _Reader:
         organization = raw.get("lookup_organization")
         scope: Key | None = None
         if organization:
-            scope, _ = self.resolve(f"{where}.lookup_organization", organization, (ORGANIZATIONS,), None)
+            scope, _known = self.resolve(f"{where}.lookup_organization", organization, (ORGANIZATIONS,), None)
         principals = [*self.several(where, raw, "user", USERS, scope), *self.several(where, raw, "team", TEAMS, scope)]
         targets: list[Key] = []
         plural = {single: several for several, single in PLURALS.items()}
