@@ -72,9 +72,8 @@ class Notifications:
         if approval:
             own, usual = own.get("workflow_approval") or {}, usual["workflow_approval"]
         chosen = {**usual[event], **{part: text for part, text in (own.get(event) or {}).items() if text}}
-        environment = ImmutableSandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
         context = self._context(job)
-        rendered: Json = {part: environment.from_string(text or "").render(context) for part, text in chosen.items()}
+        rendered: Json = {part: _rendered(text or "", context) for part, text in chosen.items()}
         if sort == "webhook":
             try:
                 rendered["body"] = json.loads(rendered["body"])
@@ -144,6 +143,14 @@ class Notifications:
         """Waits for what is being sent."""
         for thread in self._threads:
             thread.join(5)
+
+
+def _rendered(text: str, context: Json) -> str:
+    """A text with its names filled in: as in AWX nothing of it is left where one is not there."""
+    try:
+        return ImmutableSandboxedEnvironment(autoescape=False).from_string(text).render(context)
+    except (jinja2.TemplateSyntaxError, jinja2.UndefinedError, jinja2.exceptions.SecurityError):
+        return ""
 
 
 def recipients(template: Json) -> str:

@@ -313,6 +313,12 @@ def test_whoever_approves_is_told_what_is_planned() -> None:
     body = json.loads(jinja2.Template(bodies["error"]["body"]).render(context))
     assert body["result"] == job["artifacts"]
     # without an address or a token nothing is made, and nobody is told
+    # AWX's context of a workflow has no artifacts, and of one that hides them a text
+    for event in ("started", "success", "error"):
+        for left in ({}, {"artifacts": "$hidden due to Ansible no_log flag$"}):
+            bare = {**context, "job": {"id": 6, "name": 'dbaas-"x"', "status": "failed", **left}}
+            assert json.loads(jinja2.Template(bodies[event]["body"]).render(bare))["name"] == 'dbaas-"x"'
+            assert jinja2.Template(messages["error"]["message"]).render(bare).strip().endswith(bare["url"])
     assert data()["controller_notifications"] == []
     assert named(data(), "templates")["dbaas-plan-service"]["notification_templates_error"] == []
 
