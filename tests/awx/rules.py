@@ -108,6 +108,9 @@ class Rules:
         self._credential_kind(
             values, "kubernetes", "Only Kubernetes credentials can be associated with an Instance Group"
         )
+        if values.get("credential") and not values.get("is_container_group"):
+            said = "is_container_group must be True when associating a credential to an Instance Group"
+            raise bad("is_container_group", said)
 
     def _credential_kind(self, values: Json, kind: str, said: str) -> None:
         credential = self.store.get("credentials", values.get("credential"))
@@ -119,6 +122,8 @@ class Rules:
             raise Problem(403, content(86))
         if values.get("kind", "cloud") not in ("cloud", "net"):
             raise bad("kind", content(83)["kind"][0].replace("ssh", values["kind"]))
+        for entry in (values.get("inputs") or {}).get("fields", []):
+            entry.setdefault("type", "string")
         in_use = before and self.store.count("credentials", "credential_type", before["id"])
         if before and in_use and values.get("inputs", before["inputs"]) != before["inputs"]:
             raise detail(403, "Modifications to inputs are not allowed for credential types that are in use")

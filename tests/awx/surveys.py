@@ -14,7 +14,9 @@ _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
     "textarea": (str, "string"),
     "password": (str, "string"),
     "integer": (int, "integer"),
-    "float": ((int, float), "float"),
+    "float": (float, "float"),
+    "multiplechoice": (str, "string"),
+    "multiselect": (str, "string"),
 }
 
 
@@ -61,6 +63,12 @@ def _question(index: int, question: Any, seen: set[str], before: Json) -> Json:
         raise _refused(f"Survey question {index} of type {question['type']} must specify choices.")
     kept = dict(question)
     default = question.get("default")
+    sort, said = _EXPECTED[question["type"]]
+    if "default" in question and default != "" and not isinstance(default, sort):
+        raise _refused(f"Default value {default} in survey question {index} expected to be {said}.")
+    for name in ("min", "max"):
+        if not isinstance(question.get(name), int | None):
+            raise _refused(f"The {name} limit in survey question {index} expected to be integer.")
     if question["type"] in ("multiplechoice", "multiselect") and default not in (None, ""):
         offered = _listed(question["choices"])
         chosen = [default] if question["type"] == "multiplechoice" else _listed(default)
@@ -68,10 +76,9 @@ def _question(index: int, question: Any, seen: set[str], before: Json) -> Json:
             raise _refused("Default choice must be answered from the choices listed.")
     if question["type"] == "password" and default == ENCRYPTED:
         kept["default"] = _kept(index, question, before)
-    elif default not in (None, "") and question["type"] in _EXPECTED:
-        sort, said = _EXPECTED[question["type"]]
-        if not isinstance(default, sort) or isinstance(default, bool):
-            raise _refused(f"Default value {default} in survey question {index} expected to be {said}.")
+    elif default == ENCRYPTED:
+        said = f"survey question {index} is type {question['type']}."
+        raise _refused(f"{ENCRYPTED} is a reserved keyword for password question defaults, {said}")
     return kept
 
 

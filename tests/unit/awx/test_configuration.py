@@ -361,6 +361,7 @@ def test_everything_that_is_wrong_is_named_at_once_before_any_write(double: Doub
         "controller_templates[provision].credentials[1]": None,
         "controller_templates[provision].labels[0]": "database",
         "controller_templates[provision].survey_spec.spec[0].type": None,
+        "controller_templates[provision].survey_spec.spec[0].required": None,
         "controller_workflows[order].workflow_nodes[approve].success_nodes[0]": "deliver",
         "controller_workflows[order].workflow_nodes[deliver].unified_job_template": "provision",
         "controller_notifications[hook].notification_configuration.ulr": "url",

@@ -492,6 +492,9 @@ class _Planner:
             else:
                 self.differs(want.key, name, value, there)
             body[name] = self.whole(want.key, name, value, there)
+        if kind.name == "instance_groups" and body.get("credential") is not None:
+            # AWX looks for it in the same request, not at what the group is
+            body.setdefault("is_container_group", bool(live.item.get("is_container_group")))
         digits = self.changed_secrets(want, live, body)
         if self.marked(want.key):
             text = live.item.get("description")

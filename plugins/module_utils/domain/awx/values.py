@@ -202,6 +202,30 @@ def question(item: Json) -> Json:
     }
 
 
+def fields_typed(inputs: Any) -> Any:
+    """The inputs of a credential type as AWX keeps them: a field of no type is text."""
+    fields = inputs.get("fields") if isinstance(inputs, Mapping) else None
+    if not isinstance(fields, list):
+        return inputs
+    typed = [{**item, "type": item.get("type", "string")} if isinstance(item, Mapping) else item for item in fields]
+    return {**inputs, "fields": typed}
+
+
+def asked(item: Mapping[str, Any]) -> Json:
+    """A survey's question as AWX takes it: several defaults as lines, limits as numbers, no default that is null."""
+    found = dict(item)
+    if isinstance(default := found.get("default"), list):
+        found["default"] = "\n".join(map(str, default))
+    elif default is None:
+        found.pop("default", None)
+    elif found.get("type") == "float" and isinstance(default, int) and not isinstance(default, bool):
+        found["default"] = float(default)
+    for name in ("min", "max"):
+        if isinstance(found.get(name), str):
+            found[name] = int(found[name]) if found[name].strip() else None
+    return found
+
+
 def survey_differences(wanted: Json, live: Json) -> list[tuple[str, Any, Any]]:
     """Where two surveys differ: what it is of (`engine.choices`, `name`, `order`), what is wanted, what there is.
 
@@ -264,6 +288,43 @@ def survey_errors(path: str, survey: Any) -> list[FieldError]:
                 FieldError(f"{where}.variable", item.get("variable"), "a variable that no question before has")
             )
         seen.add(item.get("variable"))
-        if not isinstance(item.get("required", False), bool):
+        if not isinstance(item.get("required"), bool):
             found.append(FieldError(f"{where}.required", item.get("required"), "true or false"))
+        found += _question_errors(where, item)
+    return found
+
+
+def _question_errors(where: str, item: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with a question's limits and default."""
+    found: list[FieldError] = []
+    for name in ("min", "max"):
+        limit = item.get(name)
+        if limit is not None and (isinstance(limit, bool) or not re.fullmatch(r"\s*|\s*-?\d+\s*", str(limit))):
+            found.append(FieldError(f"{where}.{name}", limit, "a whole number"))
+    kind, default = item.get("type"), item.get("default")
+    if default in (None, "", []):
+        return found
+    path = f"{where}.default"
+    if kind in ("multiplechoice", "multiselect"):
+        choices = item.get("choices") or ()
+        offered = choices.splitlines() if isinstance(choices, str) else list(map(str, choices))
+        several = default.splitlines() if isinstance(default, str) else default if isinstance(default, list) else None
+        if several is None:
+            found.append(FieldError(path, default, "text"))
+        elif kind == "multiplechoice" and len(several) > 1:
+            found.append(FieldError(path, default, "one choice"))
+        else:
+            found += [
+                FieldError(path, one, "one of " + ", ".join(offered), nearest(one, offered))
+                for one in map(str, several)
+                if one.strip() and one not in offered
+            ]
+    elif kind in ("integer", "float"):
+        right = isinstance(default, int if kind == "integer" else int | float) and not isinstance(default, bool)
+        if not right:
+            found.append(FieldError(path, default, "a whole number" if kind == "integer" else "a number"))
+    elif not isinstance(default, str):
+        found.append(FieldError(path, "…" if kind == "password" else default, "text"))
+    elif default == HIDDEN and kind != "password":
+        found.append(FieldError(path, default, "another text: AWX hides passwords alone"))
     return found

@@ -64,6 +64,10 @@ _HOW = frozenset(
         "preserve_existing_instances",
     }
 )
+#: what AWX's page for notifications sets and its OPTIONS do not tell
+_UNTOLD = {"slack": ("hex_color",)}
+#: types of a notification's configuration that are no text -> the same of fields
+_CHECKED = {"int": "integer", "bool": "boolean"}
 _STATES = ("present", "absent", "exists")
 #: lists that hang on an object in an export -> the kind that they are, and the field that names the object
 _HANGING = {
@@ -522,6 +526,8 @@ class _Reader:
         if value is None and ("default" not in spec or spec["default"] is not None):
             # nothing is said of it; where AWX itself knows nothing, nothing can be wanted
             return
+        if kind.name == CREDENTIAL_TYPES and name in ("inputs", "injectors"):
+            value = values.fields_typed(values.mapping(value, self.parse))
         taken, errors = values.checked(path, value, spec)
         self.found.errors += [replace(error, given="…") for error in errors] if name == "password" else errors
         wanted.fields[name] = values.plain(taken) if isinstance(taken, Mapping | list) else taken
@@ -534,7 +540,12 @@ class _Reader:
         if not errors:
             spec = (value or {}).get("spec") or []
             wanted.survey = (
-                {**value, "name": value.get("name") or "", "description": value.get("description") or ""}
+                {
+                    **value,
+                    "name": value.get("name") or "",
+                    "description": value.get("description") or "",
+                    "spec": [values.asked(item) for item in spec],
+                }
                 if spec
                 else {}
             )
@@ -630,14 +641,29 @@ class _Reader:
         given = wanted.fields["notification_configuration"]
         if not isinstance(known, Mapping) or not isinstance(given, Mapping):
             return
-        for name in given:
-            if name not in known:
-                path = f"{where}.notification_configuration.{name}"
+        given = wanted.fields["notification_configuration"] = {n: v for n, v in given.items() if v is not None}
+        held: Any = (live.item.get("notification_configuration") if live else None) or {}
+        for name, value in given.items():
+            path = f"{where}.notification_configuration.{name}"
+            if name in known:
+                given[name] = self.notified(path, value, str(known[name].get("type")))
+            elif name not in _UNTOLD.get(str(kind), ()) and name not in held:
                 self.wrong(path, "…", "one of " + ", ".join(known), nearest(name, known))
         if live is None or live.item.get("notification_type") != kind:
             for name, spec in known.items():
                 if given.get(name, HIDDEN) == HIDDEN and "default" not in spec:
                     self.wrong(f"{where}.notification_configuration.{name}", None, f"needed for {kind}")
+
+    def notified(self, path: str, value: Any, kind: str) -> Any:
+        """One value of a notification's configuration, as AWX takes it."""
+        if kind in _CHECKED:
+            taken, errors = values.checked(path, value, {"type": _CHECKED[kind]})
+            self.found.errors += errors
+            return taken
+        right, words = {"list": (list, "a list"), "object": (Mapping, "a mapping")}.get(kind, (str, "text"))
+        if not isinstance(value, right):
+            self.wrong(path, "…", words)
+        return value
 
     def required(self, item: _Item, wanted: Wanted, specs: Json) -> None:
         """What AWX needs of a new object."""
