@@ -32,7 +32,7 @@ PLAYBOOK = """
       ansible.builtin.wait_for:
         path: "{{ gate }}"
         timeout: 60
-      when: gate | default('') | length > 0
+      when: gate | default('', true) | length > 0
       run_once: true
     - name: Do what was asked
       ansible.builtin.debug:
@@ -42,7 +42,7 @@ PLAYBOOK = """
       ansible.builtin.fail:
         msg: "{{ words }}"
       run_once: true
-      when: words | default('') | length > 0
+      when: words | default('', true) | length > 0
     - name: Leave the result
       ansible.builtin.set_stats:
         data:

@@ -93,6 +93,19 @@ def provided(awx: Double, organization: int, templates: Sequence[Json]) -> dict[
     return made
 
 
+def extravars(variables: Json) -> str:
+    """A job's variables as AWX writes them: no text is a template, and so ansible-core takes an empty one for null."""
+
+    def tagged(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{tagged(name)}: {tagged(item)}" for name, item in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(tagged, value)) + "]"
+        return f"{'!unsafe ' if isinstance(value, str) else ''}{json.dumps(value)}"
+
+    return "".join(f"? {tagged(name)}\n: {tagged(value)}\n" for name, value in variables.items())
+
+
 def playing(project: Path, inventory: Sequence[str], environment: Mapping[str, str]) -> Callable[[Run], str]:
     """What runs a double's jobs for real, as AWX does: ansible-runner, its events the job's."""
 
@@ -112,7 +125,7 @@ def playing(project: Path, inventory: Sequence[str], environment: Mapping[str, s
 
         with tempfile.TemporaryDirectory(prefix="awx_") as folder:
             (Path(folder) / "env").mkdir()
-            (Path(folder) / "env/extravars").write_text(json.dumps(run.variables))
+            (Path(folder) / "env/extravars").write_text(extravars(run.variables))
             switches = ["--check"] if run.job["job_type"] == "check" else []
             path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
             done = ansible_runner.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -17,6 +16,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner import awx_t
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 from tests.tools.tree import ROOT
+from tests.unit.awx.places import extravars
 from tests.unit.runner.world import World, claim
 
 Json = dict[str, Any]
@@ -90,7 +90,7 @@ def asked(playbook: str) -> Json:
 
 def play(playbook: str, answers: Json, folder: Path, world: World) -> str:
     """What ansible-playbook tells, run as AWX runs it: the answers from a file, over the inventories of two PoPs."""
-    (folder / "extravars").write_text(json.dumps(answers))
+    (folder / "extravars").write_text(extravars(answers))
     inventories = [option for pop in ("lagos", "johannesburg") for option in ("-i", str(ROOT / "inventories" / pop))]
     command = ["ansible-playbook", *inventories, "-e", f"@{folder / 'extravars'}", f"dbaas.platform.{playbook}"]
     env = {
@@ -190,3 +190,9 @@ def test_the_gate_fails_where_somebody_must_approve(change: Json, reasons: str, 
     assert '"create acme/wagons: scy-ring-3, plan ' in stats
     assert "a month (+$" in stats
     assert world.commits() == before
+
+
+def test_an_empty_flag_says_nothing(world: World, tmp_path: Path) -> None:
+    output = play("plan_service", {**ORDERS, "merge": "true", "backup_enabled": "", "cpu": "8"}, tmp_path, world)
+    assert re.search(r"update acme/orders: scy-ring-3", output), output
+    assert "backup" not in output
