@@ -340,7 +340,24 @@ def _end_all() -> None:
 def _environment(folder: Path, answers: Json) -> None:
     """The answers as a file: on a command line everybody could read them."""
     (folder / "env").mkdir(mode=0o700, exist_ok=True)
-    _write(folder / "env" / "extravars", json.dumps(answers))
+    _write(folder / "env" / "extravars", _unsafe(answers))
+
+
+def _unsafe(value: Any) -> str:
+    """An answer as YAML in which no text is a template: as in AWX, nobody who may launch may run what they like."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_quoted(str(name))}: {_unsafe(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_unsafe, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    # with the tag ansible-core takes "no" for false, so only what may be a template gets it
+    return f"!unsafe {_quoted(value)}" if "{" in value or "#" in value else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    plain = (c if c.isascii() and c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return '"' + "".join(plain) + '"'
 
 
 def _ident(request: Request) -> str:

@@ -133,6 +133,16 @@ def test_nothing_secret_is_written_down_or_shown(place: Embedded, tmp_path: Path
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["{{ 1 + 1 }}", "{% if 1 %}x{%endif%}", "#jinja2: x: 1", 'a"b"\\U0041:\t\x7f\né🐘', "0012", "no"],
+)
+def test_an_answer_is_never_a_template(place: Embedded, answer: str) -> None:
+    launched = place.launcher().launch(request(answer, "", region="lagos"))
+    outcome = place.launcher().follow(launched.id, print, 60)
+    assert (outcome.status, outcome.result["service"], outcome.result["size"]) == ("successful", answer, 5)
+
+
 def test_check_mode_and_a_playbook_that_cannot_be_read(place: Embedded) -> None:
     launcher = place.launcher()
     launched = launcher.launch(request("orders", "", prompts={"job_type": "check"}))
