@@ -100,7 +100,7 @@ def test_a_password_that_an_export_hides_is_left_out_where_awx_does_not_have_it(
     hidden = asking({"type": "password", "default": "$encrypted$"}, {"type": "text"})
     done = apply(double, hidden)
     assert not done.get("failed"), done["msg"]
-    assert done["warnings"] == ["job template t (A) asks for q0 without a default: the configuration does not hold it."]
+    assert done["warnings"] == ["job template t (A) is made without q0: the configuration does not hold it."]
     assert apply(double, hidden)["writes"] == []
     # where AWX has one it is kept
     written_by(double, asking({"type": "password", "default": "canary"}, {"type": "text"}))
