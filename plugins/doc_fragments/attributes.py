@@ -109,6 +109,7 @@ attributes:
   action_group:
     support: none
     description: Speaks to one cluster alone.
+    membership: []
   platform:
     support: full
     platforms: posix

@@ -48,10 +48,10 @@ def main(source: Path) -> None:
         recorded = json.loads(file.read_text())
         if number in LEFT_OUT or "response" not in recorded:
             continue
-        lines.append(json.dumps(_exchange(number, recorded), ensure_ascii=False))
+        lines.append(json.dumps(_exchange(number, recorded)))
     (TARGET / "exchanges.jsonl").write_text("\n".join(lines) + "\n")
     schema = json.loads((source / "awx-openapi2.json").read_text())
-    (TARGET / "schema.json").write_text(json.dumps(_schema(schema), indent=1, ensure_ascii=False) + "\n")
+    (TARGET / "schema.json").write_text(json.dumps(_schema(schema), indent=1) + "\n")
 
 
 def _exchange(number: int, recorded: dict[str, Any]) -> dict[str, Any]:

@@ -240,13 +240,16 @@ def _credential_types(store: Store) -> None:
                 if "inputs" in entry:
                     recorded[entry["id"]] = entry
     blank = {"description": "", "inputs": {}, "injectors": {}, "_unrecorded": True}
+    # recorded by their names alone; AWX's documentation says that those of a Git host ask for just a token
+    token = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}], "required": ["token"]}
     for entry in content(94)["results"]:
         if entry["managed"]:
             known = {"_capabilities": entry.get("summary_fields", content(85)["summary_fields"])["user_capabilities"]}
             if entry["id"] in recorded:
                 _put(store, "credential_types", recorded[entry["id"]], known)
             else:
-                _put(store, "credential_types", {**blank, **entry}, known)
+                told = {"inputs": token, "_unrecorded": False} if entry["kind"] == "token" else {}
+                _put(store, "credential_types", {**blank, **entry, **told}, known)
 
 
 class _Server(ThreadingHTTPServer):

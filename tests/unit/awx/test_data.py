@@ -71,16 +71,7 @@ def configuration(request: pytest.FixtureRequest) -> Json:
 @pytest.fixture
 def double() -> Iterator[Double]:
     with Double(playbooks=PLAYBOOKS) as awx:
-        types_by_name(awx)
         yield awx
-
-
-def types_by_name(double: Double) -> None:
-    """What AWX's documentation says of credential types that are recorded by their names alone: a token."""
-    for row in double.store.rows["credential_types"].values():
-        if row["kind"] == "token":
-            row["inputs"] = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}]}
-            row.pop("_unrecorded", None)
 
 
 def named(configuration: Json, kind: str) -> dict[str, Json]:
@@ -385,7 +376,6 @@ def test_a_double_of_awx_runs_the_workflow_that_provisions(decision: str) -> Non
         return "failed" if decision and run.variables.get("gate") == "true" else "successful"
 
     with Double(playbooks=PLAYBOOKS, runner=runner) as awx:
-        types_by_name(awx)
         apply(awx, data())
         workflow = one(awx, "workflow_job_templates", "dbaas-provision")["id"]
         order = {"extra_vars": {**ORDER, survey.KEY: "order-1"}}

@@ -15,7 +15,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import s
 
 from tests.awx import Double
 from tests.tools.tree import ROOT
-from tests.unit.awx.test_data import Json, data, named, types_by_name
+from tests.unit.awx.test_data import Json, data, named
 from tests.unit.runner.world import World
 
 PAGE = (ROOT / "docs/awx.md").read_text()
@@ -53,7 +53,6 @@ def test_an_empty_awx_is_configured_and_compared(folder: Path) -> None:
     look, make, again, compare = blocks("sh awx")
     playbooks = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
     with Double(playbooks=playbooks) as double:
-        types_by_name(double)
         env = {"CONTROLLER_HOST": double.url, "CONTROLLER_OAUTH_TOKEN": double.token, "VAULT_SECRET_ID": "canary"}
         code, output = shell(look, folder, env)
         assert (code, double.writes) == (0, []), output

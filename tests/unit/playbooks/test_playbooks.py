@@ -48,7 +48,7 @@ def test_what_is_asked_for_is_used_and_what_is_used_is_asked_for(name: str) -> N
         assert re.search(rf"\b{option}\b", expressions), f"{option} is never used"
     used = set(re.findall(r"\bdbaas_\w+", expressions))
     assert used <= set(options)
-    assert plays[-1]["vars"]["dbaas_playbook"] == name
+    assert plays[1]["vars"]["dbaas_playbook"] == name
     for option, data in options.items():
         optional = rf"\b{option} (\| default\(|is defined and)"
         assert data.get("required") or re.search(optional, expressions), f"{option} may be missing"
