@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds import ROLES_OF, TEAMS, TEMPLATES
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import InvalidFields
 
 from tests.awx import Double
@@ -157,3 +158,19 @@ def test_what_awx_takes_for_a_notification_and_does_not_tell_is_taken(double: Do
     written_by(double, given)
     assert one(double, "notification_templates", "n")["notification_configuration"]["hex_color"] == "#ff0000"
     assert drift(double, given)["drift"] == []
+
+
+def test_a_role_that_a_new_object_will_not_have_is_refused_before_any_write(double: Double) -> None:
+    given = asking({"type": "text"}) | {
+        "controller_teams": [{"name": "x", "organization": "A"}],
+        "controller_roles": [{"team": "x", "job_templates": ["t"], "inventory": "i", "roles": ["exec", "admin"]}],
+    }
+    with pytest.raises(InvalidFields) as caught:
+        apply(double, given)
+    assert {error.nearest for error in caught.value.errors} >= {"execute"}
+    assert double.writes == []
+    # what is said of new objects is what AWX has
+    written_by(double, {**given, "controller_roles": [{"team": "x", "job_template": "t", "role": "Execute"}]})
+    for kind, plural in ((TEAMS, "teams"), (TEMPLATES, "job_templates"), ("instance_groups", "instance_groups")):
+        roles = double.by_hand("GET", f"{plural}/?page_size=1")["results"][0]["summary_fields"]["object_roles"]
+        assert sorted(name.removesuffix("_role") for name in roles) == sorted(ROLES_OF[kind])

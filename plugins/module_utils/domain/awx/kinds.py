@@ -322,6 +322,21 @@ GRANTED = {
     "project": PROJECTS,
     "instance_group": "instance_groups",
 }
+#: kind of what a role is on -> the roles that AWX gives a new one
+ROLES_OF: dict[str, tuple[str, ...]] = {
+    TEAMS: ("admin", "member", "read"),
+    INVENTORIES: ("adhoc", "admin", "read", "update", "use"),
+    TEMPLATES: ("admin", "execute", "read"),
+    WORKFLOWS: ("admin", "approval", "execute", "read"),
+    CREDENTIALS: ("admin", "read", "use"),
+    ORGANIZATIONS: (
+        *("admin", "approval", "auditor", "credential_admin", "execute", "execution_environment_admin"),
+        *("inventory_admin", "job_template_admin", "member", "notification_admin", "project_admin", "read"),
+        "workflow_admin",
+    ),
+    PROJECTS: ("admin", "read", "update", "use"),
+    "instance_groups": ("admin", "read", "use"),
+}
 PLURALS = {
     "target_teams": "target_team",
     "inventories": "inventory",

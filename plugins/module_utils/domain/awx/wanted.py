@@ -26,6 +26,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     PLURALS,
     PROJECTS,
     ROLES,
+    ROLES_OF,
     SCHEDULES,
     SETTINGS,
     TEAMS,
@@ -723,8 +724,8 @@ class _Reader:
                 self.grant(where, Grant(key, str(role["name"]).lower().replace(" ", "_"), target), "present")
 
     def grant(self, where: str, grant: Grant, state: Any) -> None:
-        roles = self.world.roles_of(grant.on)
-        if roles and self.world.role_id(grant.on, grant.role) is None:
+        roles = self.world.roles_of(grant.on) or ROLES_OF.get(grant.on.kind, ())
+        if grant.role not in roles:
             self.wrong(
                 f"{where}.role", grant.role, f"a role of {grant.on}: {', '.join(roles)}", nearest(grant.role, roles)
             )
