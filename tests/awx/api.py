@@ -335,7 +335,9 @@ class Api:
 
     def _labelled(self, number: int) -> bool:
         """A label that nothing carries any more is gone, as in AWX."""
-        return any(number in numbers for (_, _, name), numbers in self.store.links.items() if name == "labels")
+        return any(
+            number in numbers for (_kind, _number, name), numbers in self.store.links.items() if name == "labels"
+        )
 
     def _may_tie(self, kind: Kind, row: Json, name: str, other: Json) -> None:
         if name == "credentials":

@@ -353,7 +353,7 @@ class _Handler(BaseHTTPRequestHandler):
         return answer
 
     def _user(self) -> tuple[Json | None, str]:
-        sort, _, value = self.headers.get("Authorization", "").partition(" ")
+        sort, _space, value = self.headers.get("Authorization", "").partition(" ")
         store = self.double.store
         if sort == "Bearer":
             for token in store.rows["tokens"].values():
@@ -361,7 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return store.rows["users"].get(token["user"]), token["scope"]
         if sort == "Basic":
             try:
-                name, _, password = base64.b64decode(value).decode().partition(":")
+                name, _colon, password = base64.b64decode(value).decode().partition(":")
             except (binascii.Error, ValueError):
                 return None, "write"
             for user in store.rows["users"].values():

@@ -125,7 +125,7 @@ def _faults(question: Json, answers: Json, needed: bool) -> list[str]:
             return [f"Value {value} for '{name}' expected to be a string."]
         return _range(question, value, len(value), f"length is {len(value)} must be")
     if sort == "integer":
-        if type(value) is not int:
+        if isinstance(value, bool) or not isinstance(value, int):
             return [f"Value {value} for '{name}' expected to be an integer."]
         return _range(question, value, value, "must be")
     if sort == "float":

@@ -286,7 +286,7 @@ def test_500_objects_take_a_twentieth_of_the_time_of_one_call_each(bench: Bench,
     data = tmp_path / "awx.yml"
     data.write_text(yaml.safe_dump({kind.variable: kind.entries for kind in every}, sort_keys=False))
     with Double(playbooks=["site.yml"]) as mine, Double(playbooks=["site.yml"]) as other:
-        made, _ = ours(mine, tmp_path, data)
+        made, _result = ours(mine, tmp_path, data)
         bench.row("awx_configuration, all new", made)
         writes = len(mine.writes)
         same, said = ours(mine, tmp_path, data)

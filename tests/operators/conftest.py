@@ -13,42 +13,7 @@ from tests.lab.binaries import cache_folder
 
 #: the operator that catalog/mongodb.yml names
 PERCONA = "github.com/percona/percona-server-mongodb-operator@v1.22.0"
-#: files in, a line each out: "ok", or what the operator says is wrong. It fills in its defaults and looks at the whole.
-CHECK = """\
-package main
-
-import (
-	"context"
-	"fmt"
-	"os"
-	"strings"
-
-	psmdb "github.com/percona/percona-server-mongodb-operator/pkg/apis/psmdb/v1"
-	"github.com/percona/percona-server-mongodb-operator/pkg/version"
-	"sigs.k8s.io/yaml"
-)
-
-func said(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	var cluster psmdb.PerconaServerMongoDB
-	if err := yaml.UnmarshalStrict(text, &cluster); err != nil {
-		return err.Error()
-	}
-	if err := cluster.CheckNSetDefaults(context.Background(), version.PlatformKubernetes); err != nil {
-		return err.Error()
-	}
-	return "ok"
-}
-
-func main() {
-	for _, path := range os.Args[1:] {
-		fmt.Println(strings.ReplaceAll(said(path), "\\n", " "))
-	}
-}
-"""
+CHECK = Path(__file__).with_name("main.go")
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +29,7 @@ def percona() -> Path:
             pytest.skip("Go is not on PATH: the operator's checks cannot be built")
         source = folder / "source"
         source.mkdir(parents=True, exist_ok=True)
-        (source / "main.go").write_text(CHECK)
+        shutil.copy(CHECK, source)
         (source / "go.mod").unlink(missing_ok=True)
         environment = {**os.environ, "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
         for command in (

@@ -166,7 +166,7 @@ def test_a_label_is_shared_and_gone_with_the_last_that_carries_it(client: Client
 def test_no_answer_shows_a_secret(client: Client, base: Json) -> None:
     secret = "canary-5f2c"
     inputs = {"fields": [{"id": "token", "type": "string", "label": "Token", "secret": True}]}
-    kind = make(client, "credential_types", name="API", kind="cloud", inputs=inputs)
+    kind = int(client("POST", "credential_types/", {"name": "API", "kind": "cloud", "inputs": inputs})["id"])
     owner = {"organization": base["organization"]}
     credential = make(client, "credentials", name="c", credential_type=kind, inputs={"token": secret}, **owner)
     configuration = {"channels": ["#x"], "token": secret}
@@ -495,7 +495,7 @@ def test_an_organizations_administrator_may_do_all_in_it(client: Client, base: J
 )
 def test_a_fault_answers_and_does_nothing(client: Client, how: str, status: int) -> None:
     client.double.fail("POST", r"^organizations/$", how, times=2, seconds=3)
-    for _ in range(2):
+    for _attempt in range(2):
         response = client.session.post(f"{client.double.url}/api/v2/organizations/", json={"name": "x"}, timeout=10)
         assert response.status_code == status
         assert response.headers.get("Retry-After") == ("3" if how == "429" else None)

@@ -238,7 +238,8 @@ def _refusals(question: Json, answers: Json) -> Iterator[str]:
             yield from _beyond(question, value, len(value))
     elif form in ("integer", "float"):
         # a boolean is no number to AWX
-        if type(value) is not int and (form == "integer" or type(value) is not float):
+        numbers = int if form == "integer" else (int, float)
+        if isinstance(value, bool) or not isinstance(value, numbers):
             wanted = "an integer" if form == "integer" else "a numeric type"
             yield f"Value {value} for '{name}' expected to be {wanted}."
         else:
