@@ -59,7 +59,8 @@ STAGES = {
         ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
         ("static", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
         ("tests", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
-        ("tests", _pytest("unit")),
+        # two at a time: most wait for a process or a socket of theirs
+        ("tests", _pytest("unit", "--numprocesses=2", "--dist=worksteal")),
         ("integration", _pytest("integration")),
         ("integration", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
     ]

@@ -322,13 +322,16 @@ def awx_backup() -> Spec:
 
 def gitops_repository() -> Spec:
     """Of module gitops_repository."""
+    pop = argument_spec(platform.POP)
+    # the name of a Secret is none, but Ansible asks for a word on it
+    pop["awx"]["options"]["tls_secret"]["no_log"] = False
     return {
         "argument_spec": {
             "pops": {
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {"name": _text(required=True), **argument_spec(platform.POP)},
+                "options": {"name": _text(required=True), **pop},
             },
             "merge": {"type": "bool", "default": False},
             "repo_url": _text(),

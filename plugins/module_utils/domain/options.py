@@ -15,11 +15,7 @@ _TYPES = {"string": "str", "integer": "int", "boolean": "bool", "array": "list",
 
 def argument_spec(schema: Json) -> Json:
     """Ansible's argument spec of an object schema; without defaults, so that a claim holds only what was given."""
-    return {
-        # the name of a Secret is none, but Ansible asks for a word on it
-        snake(name): {**_argument(child), **({"no_log": False} if name.endswith("Secret") else {})}
-        for name, child in schema["properties"].items()
-    }
+    return {snake(name): _argument(child) for name, child in schema["properties"].items()}
 
 
 def documentation(schema: Json) -> Json:
