@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.parsing.plugin_docs import read_docstring
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 
 from tests.awx import Double
@@ -118,6 +119,32 @@ def test_awx_comes_up_and_comes_back(platform: Platform, tmp_path: Path) -> None
         playbook(platform, "backup_control_plane", {"context": "lagos", "backups_kept": 1})
         (kept,) = api.get(BACKUPS)["items"]  # type: ignore[index]
         assert kept["spec"] == instance.backup("x")["spec"]
+        documented(platform, tmp_path, awx.url)
+
+
+def documented(platform: Platform, folder: Path, url: str) -> None:
+    """Runs what the documentation of awx_token and awx_backup shows, in this point of presence."""
+    tasks: list[Json] = []
+    for name in ("awx_token", "awx_backup"):
+        shown = yaml.safe_load(read_docstring(str(ROOT / f"plugins/modules/{name}.py"))["plainexamples"])
+        for task in shown:
+            task[f"dbaas.platform.{name}"]["context"] = "lagos"
+        tasks += shown
+    (folder / "examples.yml").write_text(
+        yaml.safe_dump([{"name": "Examples", "hosts": "localhost", "gather_facts": False, "tasks": tasks}])
+    )
+    own = {"HOME": str(folder), "CONTROLLER_HOST": url}
+    done = subprocess.run(
+        ["ansible-playbook", "examples.yml"],
+        env={**environment(platform.lab, "admin"), **own},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    platform.printed += [done.stdout, done.stderr]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / ".config/dbaas/awx-token").is_file()
 
 
 def _template(awx: Double) -> int:
