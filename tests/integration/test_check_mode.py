@@ -64,6 +64,13 @@ def as_committed(platform: Platform) -> bool:
     return True
 
 
+def ended(platform: Platform, operation: str) -> bool:
+    """Whether every region says that this operation is over."""
+    copies = [platform.copy(pop, "orders", f"tenant-{TENANT}") for pop in POPS]
+    found = [copy.get("status", {}).get("lastOperation", {}) for copy in copies]
+    return all((last.get("id"), last.get("state")) == (operation, "Succeeded") for last in found)
+
+
 def holds(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(holds(live.get(key), value) for key, value in wanted.items())
@@ -85,6 +92,8 @@ def test_create_update_rollback_and_delete_are_what_check_mode_said(tenant: Plat
     until(lambda: as_committed(tenant), 30)
 
     operation = updated["operations"][0]["id"]
+    # while it runs, going back is called a cancellation
+    until(lambda: ended(tenant, operation), 30)
     back = {"tenant": TENANT, "name": "orders", "operation": operation}
     same_in_both_modes(tenant, "service_claim_rollback", back)
     until(lambda: as_committed(tenant), 30)
