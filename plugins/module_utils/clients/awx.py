@@ -75,8 +75,6 @@ class Awx:
         self._prefix = prefix
         self._found: str | None = None
         self._finding = threading.Lock()
-        #: (method, path) of every request that was answered or may have been
-        self.calls: list[tuple[str, str]] = []
 
     def get(self, path: str, **query: Any) -> Json:
         """The object or page at `path`."""
@@ -173,39 +171,27 @@ class Awx:
         """One request with its further attempts; returns the decoded body, None where there is none."""
         where = f"{method} {self.host}{path}"
         for attempt, pause in enumerate((*PAUSES, None)):
-            again: float | None = pause
             try:
                 with self._gate:
                     answer = self._send(method, path, query, body)
-            except Lost as lost:
-                if lost.sent:
-                    self.calls.append((method, path))
-                if again is None or not lost.again or (lost.sent and not repeatable):
-                    raise _lost(where, lost, sure=repeatable or not lost.sent) from None
-                time.sleep(again)
-                continue
-            self.calls.append((method, path))
-            status = answer.status_code
-            if 200 <= status < 300:
-                try:
+                if 200 <= answer.status_code < 300:
                     return _decoded(where, answer)
-                except AwxError:
-                    if not repeatable:
-                        raise _unconfirmed(where, "its answer cannot be read") from None
-                    if again is None:
-                        raise
-                    time.sleep(again)
-                    continue
-            if method == "DELETE" and status == 404 and attempt:
-                # the attempt before this one was taken, only its answer was lost
-                return None
-            if status not in _BUSY:
-                raise _refused(where, answer)
-            if not repeatable and status != 429:
-                raise _unconfirmed(where, f"HTTP {status}")
-            again = _patience(answer, again)
-            if again is None:
-                raise AwxError("awx-busy", f"{where}: HTTP {status} {_words(answer)}".rstrip(), status, _body(answer))
+            except Lost as lost:
+                if pause is None or not lost.again or (lost.sent and not repeatable):
+                    raise _lost(where, lost, sure=repeatable or not lost.sent) from None
+                again = pause
+            except AwxError:
+                if not repeatable:
+                    raise _unconfirmed(where, "its answer cannot be read") from None
+                if pause is None:
+                    raise
+                again = pause
+            else:
+                if method == "DELETE" and answer.status_code == 404 and attempt:
+                    # the attempt before this one was taken, only its answer was lost
+                    return None
+                again = _patience(where, answer, pause, repeatable=repeatable)
+            # who is busy, or was cut off, is given time before it is asked again
             time.sleep(again)
         raise AssertionError("unreachable")  # the last attempt returns or raises
 
@@ -352,19 +338,34 @@ def _lost(where: str, lost: Lost, *, sure: bool) -> AwxError:
     return AwxError("awx-unreachable", f"{where}: {lost}") if sure else _unconfirmed(where, str(lost))
 
 
-def _patience(answer: Any, pause: float | None) -> float | None:
-    """Seconds until the next attempt, as AWX asks for in Retry-After, else `pause`; None when that is too long."""
+def _patience(where: str, answer: Any, pause: float | None, *, repeatable: bool) -> float:
+    """Seconds until the next attempt after an answer that is an error: what Retry-After asks for, else `pause`.
+
+    Raises AwxError where another attempt is none of ours to make, or cannot help.
+    """
+    status = answer.status_code
+    if status not in _BUSY:
+        raise _refused(where, answer)
+    if not repeatable and status != 429:
+        raise _unconfirmed(where, f"HTTP {status}")
+    seconds = None if pause is None else _asked(answer, pause)
+    if seconds is None or seconds > LONGEST_PAUSE:
+        raise AwxError("awx-busy", f"{where}: HTTP {status} {_words(answer)}".rstrip(), status, _body(answer))
+    return max(seconds, 0.0)
+
+
+def _asked(answer: Any, pause: float) -> float:
     asked = answer.headers.get("Retry-After")
-    if pause is None or not asked:
+    if not asked:
         return pause
     try:
-        seconds = float(asked)
+        return float(asked)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(asked).timestamp() - time.time()
-        except ValueError:
-            return pause
-    return None if seconds > LONGEST_PAUSE else max(seconds, 0.0)
+        pass
+    try:
+        return parsedate_to_datetime(asked).timestamp() - time.time()
+    except ValueError:
+        return pause
 
 
 def _never_sent(error: BaseException) -> bool:

@@ -388,7 +388,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             disruption_budget=False,  # the operator makes one
         )
 
-    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
         return {}
 
     def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:
@@ -438,7 +438,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             answered=shared.answered(cluster),
         )
 
-    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002 - as Engine has it
         if not any(item["kind"] == BACKUP.kind for item in objects):
             raise shared.no_bucket()
         words = (
@@ -448,7 +448,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         )
         raise DbaasError("option-invalid", words)
 
-    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002 - as Engine has it
         return Backup("failed", "the operator takes no last backup")
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:

@@ -58,7 +58,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
 """
     }
 
-    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002 - as Engine has it
         node, factor = spec["resources"]["node"], spec["replication"]["factor"]
         if spec["highAvailability"]["enabled"] and factor < 2:
             words = "at least 2: without a replica nothing survives the loss of the node (or highAvailability off)"
@@ -232,7 +232,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         hosts = (f"{name}.{{namespace}}.svc.{{domain}}", f"{name}.{{namespace}}.svc", f"{name}.{{namespace}}", name)
         return password, shared.certificate(shared.certificate_secret(name, spec), hosts)
 
-    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002 - as Engine has it
         (dragonfly,) = objects
         status: Obj = dragonfly.get("status", {})
         phase, wanted = status.get("phase", ""), dragonfly["spec"].get("replicas", 0)
@@ -251,11 +251,11 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
             patience=_PATIENCE,
         )
 
-    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002 - as Engine has it
         words = "deletion_policy: snapshot, but DragonflyDB's operator takes none when asked; retain it, or delete it"
         raise DbaasError("option-invalid", words)
 
-    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002 - as Engine has it
         return Backup("failed", "DragonflyDB's operator takes no backup when asked")
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:

@@ -83,7 +83,7 @@ return {status = "Progressing", message = status.state or "waiting for the opera
 """,
     }
 
-    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002 - as Engine has it
         yield from shared.enough_nodes(spec, "mongod")
         factor, nodes = spec["replication"]["factor"], spec["resources"]["mongod"]["replicas"]
         if factor % 2 == 0:
@@ -280,7 +280,7 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             disruption_budget=False,  # the operator makes one for each replica set
         )
 
-    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
         return {"configsvr": CONFIG_VOLUME, "mongos": "0Gi"}
 
     def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:

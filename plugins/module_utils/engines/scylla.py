@@ -100,7 +100,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             words = "a bucket without a path (ScyllaDB Manager keeps no prefix)"
             yield FieldError("spec.backup.destination", destination, words, f"s3://{bucket}")
 
-    def warnings(self, spec: Obj) -> Iterator[str]:  # noqa: ARG002
+    def warnings(self, spec: Obj) -> Iterator[str]:  # noqa: ARG002 - as Engine has it
         yield from ()
 
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
@@ -221,10 +221,10 @@ return {status = "Progressing", message = "waiting for the operator"}
             disruption_budget=False,  # the operator makes one
         )
 
-    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
         return {}
 
-    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002
+    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002 - as Engine has it
         return Connection(
             scheme="cql",
             host=f"{name}-client.{namespace}.svc.{domain}",
@@ -235,14 +235,14 @@ return {status = "Progressing", message = "waiting for the operator"}
             client_certificate_secret=f"{name}-local-user-admin",
         )
 
-    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002
+    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002 - as Engine has it
         return (
             # the operator takes the agent's token from its configuration, so it is the same in every datacenter
             SecretNeed(_agent_config(name), "agent", {"scylla-manager-agent.yaml": "auth_token: {password}\n"}),
             SecretNeed(f"{name}-credentials", "superuser", {"username": "dbaas", "password": "{password}"}),
         )
 
-    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002
+    def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002 - as Engine has it
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         status: Obj = cluster.get("status", {})
         conditions = {item["type"]: item for item in status.get("conditions", [])}

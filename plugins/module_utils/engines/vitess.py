@@ -111,7 +111,7 @@ return {status = "Progressing", message = "waiting for the operator"}
 """
     }
 
-    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002 - as Engine has it
         tablets, factor = spec["resources"]["vttablet"]["replicas"], spec["replication"]["factor"]
         yield from shared.enough_nodes(spec, "vttablet")
         if tablets % factor:
@@ -124,7 +124,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         survives, proves = "a shard always survives the loss of a tablet", "passwords never travel in clear"
         yield from shared.always_on(spec, survives, proves)
 
-    def warnings(self, spec: Obj) -> Iterator[str]:  # noqa: ARG002
+    def warnings(self, spec: Obj) -> Iterator[str]:  # noqa: ARG002 - as Engine has it
         yield from ()
 
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
@@ -332,7 +332,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             disruption_budget=True,
         )
 
-    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
         # vttablet and mysqld are one pod with one volume, and vtgate has none
         return {"vtgate": "0", "vttablet": "0"}
 
@@ -387,7 +387,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             backup=_UNTOLD,
         )
 
-    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002
+    def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:  # noqa: ARG002 - as Engine has it
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         if "backup" not in cluster["spec"]:
             raise shared.no_bucket()
@@ -397,7 +397,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         )
         raise DbaasError("option-invalid", words)
 
-    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002
+    def snapshot_state(self, objects: Sequence[Obj]) -> Backup:  # noqa: ARG002 - as Engine has it
         return Backup("failed", "the operator takes no last backup")
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:

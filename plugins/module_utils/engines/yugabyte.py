@@ -105,7 +105,7 @@ return {status = "Progressing", message = message}
 """,
     }
 
-    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002 - as Engine has it
         factor = spec["replication"]["factor"]
         yield from shared.enough_nodes(spec, "tserver")
         fewest = min(len(regions[each]["zones"]) for each in spec["replication"]["regions"] if each in regions)
@@ -221,10 +221,10 @@ return {status = "Progressing", message = message}
             disruption_budget=False,  # the operator's chart makes one for each role
         )
 
-    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002
+    def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
         return {"master": f"{MASTER_VOLUME}Gi"}
 
-    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002
+    def connection(self, name: str, namespace: str, domain: str, spec: Obj) -> Connection:  # noqa: ARG002 - as Engine has it
         return Connection(
             scheme="postgresql",
             host=f"{name}-tserver.{namespace}.svc.{domain}",
@@ -233,7 +233,7 @@ return {status = "Progressing", message = message}
             secret=_credentials(name),
         )
 
-    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002
+    def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:  # noqa: ARG002 - as Engine has it
         # the operator reads ysqlPassword; clients find the pair that every engine's credentials have
         fields = {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
         return (SecretNeed(_credentials(name), "superuser", fields),)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import InvalidFields
+
+from tests.tools.tree import ROOT
 
 Json = dict[str, Any]
 
@@ -28,6 +31,12 @@ def test_what_runs_in_its_namespace() -> None:
         {"apiGroups": ["awx.ansible.com"], "resources": ["awxbackups"], "verbs": ["get", "list", "create", "delete"]},
         {"apiGroups": ["awx.ansible.com"], "resources": ["awxs"], "verbs": ["get"]},
     ]
+
+
+def test_the_image_is_the_observer_s() -> None:
+    deployment = yaml.safe_load((ROOT / "gitops/observer/deployment.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == instance.IMAGE
 
 
 def test_what_can_be_chosen() -> None:

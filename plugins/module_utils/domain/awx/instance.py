@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind, Obj
+from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
 
@@ -27,7 +28,7 @@ CHART: Json = {
     "namespace": NAME,
 }
 #: the execution environment's image, as the observer's Deployment has it
-IMAGE = "dbaas-platform-ee:0.1.0"
+IMAGE = f"dbaas-platform-ee:{VERSION}"
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 _SIZE: Json = {"type": "string", "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"}
