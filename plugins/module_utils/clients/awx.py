@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -102,7 +103,7 @@ class Awx:
             count = int(first.get("count", 0))
             numbers = range(2, -(-count // PAGE) + 1)
             try:
-                rest = self.together([_page(self, path, asked, number) for number in numbers])
+                rest = self.together([partial(self.get, path, **asked, page=number) for number in numbers])
             except AwxError as error:
                 if error.status == 404 and numbers:
                     continue
@@ -258,10 +259,6 @@ def connect(options: Mapping[str, Any]) -> Awx:
         timeout=float(options.get("request_timeout") or 30.0),
         prefix=options.get("controller_prefix"),
     )
-
-
-def _page(awx: Awx, path: str, query: Json, number: int) -> Callable[[], Json]:
-    return lambda: awx.get(path, **query, page=number)
 
 
 def _connection(host: str, verify: bool | str, timeout: float) -> Any:

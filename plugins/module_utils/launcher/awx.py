@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.awx import Awx, AwxError
@@ -152,22 +153,16 @@ class AwxLauncher:
     def _template(self, request: Request) -> Json:
         query = {"organization__name": request.organization} if request.organization else {}
         lists = [lists for lists, _jobs, _page in _KINDS.values()]
-        pages = self.awx.together([self._get(f"{each}/", name=request.template, **query) for each in lists])
+        pages = self.awx.together([partial(self.awx.get, f"{each}/", name=request.template, **query) for each in lists])
         found: list[Json] = [item for page in pages for item in page["results"]]
         if not found:
-            every = self.awx.together([self._pages(f"{each}/", **query) for each in lists])
+            every = self.awx.together([partial(self.awx.pages, f"{each}/", **query) for each in lists])
             raise base.missing("template", request.template, sorted(item["name"] for some in every for item in some))
         if len(found) > 1:
             places = sorted(_organization(item) for item in found)
             allowed = f"one of those that have a template {request.template}: {', '.join(places)}"
             raise InvalidFields("option-invalid", [FieldError("organization", request.organization or None, allowed)])
         return found[0]
-
-    def _get(self, path: str, **query: Any) -> Callable[[], Json]:
-        return lambda: self.awx.get(path, **query)
-
-    def _pages(self, path: str, **query: Any) -> Callable[[], list[Json]]:
-        return lambda: self.awx.pages(path, **query)
 
     def _keyed(self, template: Mapping[str, Any], key: str) -> list[Json]:
         """The template's jobs that were launched with this key, the first one first.
