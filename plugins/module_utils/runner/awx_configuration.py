@@ -26,16 +26,17 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     Key,
     needed,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.plan import (
-    FETCHING,
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.operations import (
     Asked,
     Difference,
-    How,
     Operation,
     Plan,
     Request,
     Role,
+    shown,
 )
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.order import waves
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.plan import FETCHING, How
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.wanted import Configuration
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.world import Live, World, approval
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
@@ -284,10 +285,10 @@ def diff(differences: Iterable[Difference]) -> list[Json]:
 def _line(item: Difference, value: Any, *, there: bool) -> str:
     """One side of a difference; there: whether an object that the other side lacks is on this one."""
     if item.what:
-        return documents.dump({item.what: plan.shown(value)})
+        return documents.dump({item.what: shown(value)})
     if not there:
         return ""
-    return documents.dump(plan.shown(value)) if value else "there\n"
+    return documents.dump(shown(value)) if value else "there\n"
 
 
 def _shown(request: Request, world: World) -> str:
@@ -363,7 +364,7 @@ class Apply:
         bad: dict[int, str] = {}
         total = sum(len(operation.requests) for operation in self.operations)
         told = time.monotonic()
-        for wave in plan.waves(self.operations):
+        for wave in waves(self.operations):
             ready: list[int] = []
             for number in wave:
                 operation = self.operations[number]

@@ -8,9 +8,10 @@ import random
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import plan, values, wanted
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import order, plan, values, wanted
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds import KINDS, Key
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.plan import How, Operation, Plan
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.operations import Operation, Plan
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.plan import How
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.world import World
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.awx_configuration import parse
 
@@ -254,7 +255,7 @@ def test_waves_keep_every_order(seed: int) -> None:
     place = {operation.key.name: number for number, operation in enumerate(operations)}
     for operation in operations:
         operation.needs = {place[str(other)] for other in operation.needs}
-    waves = plan.waves(operations)
+    waves = order.waves(operations)
     assert sorted(number for wave in waves for number in wave) == list(range(60))
     done: set[int] = set()
     for wave in waves:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import values
@@ -15,7 +15,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     CREDENTIAL_TYPES,
     CREDENTIALS,
     EDGES,
-    INPUT_SOURCES,
     KINDS,
     LABELS,
     NODES,
@@ -30,6 +29,15 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.kinds im
     Key,
     by_itself,
 )
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.operations import (
+    Asked,
+    Difference,
+    Operation,
+    Plan,
+    Request,
+    Role,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.order import order
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.values import Mark, Parse
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx.wanted import (
     Configuration,
@@ -64,121 +72,6 @@ ALL_SETTINGS = Key(SETTINGS, ("all",))
 
 
 @dataclass(frozen=True)
-class Role:
-    """Stands for the id of an object's role."""
-
-    on: Key
-    role: str
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Stands for the id of an approval node's template."""
-
-    node: Key
-
-
-@dataclass(frozen=True)
-class Request:
-    """One write; where an id belongs, path and body hold what it is the id of."""
-
-    method: str
-    path: tuple[str | Key | Role | Asked, ...]
-    body: Json | None = None
-
-    def needs(self) -> Iterator[Key]:
-        """All objects whose ids are needed."""
-        for part in (*self.path, *(self.body or {}).values()):
-            if isinstance(part, Role):
-                yield part.on
-            elif isinstance(part, Asked):
-                yield part.node
-            elif isinstance(part, Key):
-                yield part
-
-
-@dataclass
-class Operation:
-    """What is done to one object: requests in their order.
-
-    verb: create, update, link, survey, approval, grant, revoke, fetch (a project), delete, set (settings). fields: what
-    changes. needs: numbers of the operations before it. playbooks: what a fetched project must have -> its templates.
-    """
-
-    verb: str
-    key: Key
-    requests: list[Request] = field(default_factory=list)
-    fields: tuple[str, ...] = ()
-    needs: set[int] = field(default_factory=set)
-    playbooks: dict[str, list[Key]] = field(default_factory=dict)
-    about: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.about or self.key}"
-
-    def data(self) -> Json:
-        """For a task's result."""
-        return {
-            "action": self.verb,
-            "kind": self.key.kind,
-            "name": self.about or self.key.name,
-            "organization": self.key.organization,
-            "fields": list(self.fields),
-        }
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that is not as wanted. code: missing, differs or extra; what: the field, "" for the object itself."""
-
-    key: Key
-    code: str
-    what: str = ""
-    wanted: Any = None
-    live: Any = None
-    about: str = ""
-
-    def data(self) -> Json:
-        """As plain data, for the report."""
-        return {
-            "kind": self.key.kind,
-            "name": self.about or self.key.name,
-            "organization": self.key.organization,
-            "object": self.about or str(self.key),
-            "code": self.code,
-            "what": self.what,
-            "wanted": shown(self.wanted),
-            "live": shown(self.live),
-            "message": str(self),
-        }
-
-    def __str__(self) -> str:
-        of = self.about or str(self.key)
-        if self.code == "missing":
-            return f"{of}: missing"
-        if self.code == "extra":
-            return f"{of}: is there and is not wanted"
-        return f"{of}: {self.what} is {_short(self.live)}, wanted {_short(self.wanted)}"
-
-
-@dataclass
-class Plan:
-    """All that is to be done, what differs, and what stands against it."""
-
-    operations: list[Operation] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    errors: list[FieldError] = field(default_factory=list)
-    #: objects that bear a wanted name and are not ours
-    foreign: list[Key] = field(default_factory=list)
-
-    @property
-    def requests(self) -> list[Request]:
-        """Every write, in order of the operations."""
-        return [request for operation in self.operations for request in operation.requests]
-
-
-@dataclass(frozen=True)
 class How:
     """How to work: our label ("" for none), and what the options of the same names say."""
 
@@ -187,15 +80,6 @@ class How:
     adopt: bool = False
     purge: bool = False
     update_secrets: bool = False
-
-
-def shown(value: Any) -> Any:
-    """A value for people: names in the place of Keys."""
-    if isinstance(value, Key):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [shown(item) for item in value]
-    return {name: shown(item) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def reads(found: Configuration, world: World, how: How) -> list[tuple[Key, str]]:
@@ -314,7 +198,7 @@ class _Planner:
         self.delete()
         self.grant()
         self.settings()
-        self.order()
+        order(self.plan.operations, self.found, self.world, self.fetched)
 
     def add(self, verb: str, key: Key, *requests: Request, fields: Iterable[str] = (), about: str = "") -> int:
         self.plan.operations.append(Operation(verb, key, list(requests), tuple(fields), about=about))
@@ -776,138 +660,3 @@ class _Planner:
             told = want.links.get(name) if want is not None else None
             found |= set(told.keys if told is not None and told.exact else keys)
         return found
-
-    # order
-
-    def order(self) -> None:
-        """Says of each operation which ones come before."""
-        index = _Index(self.plan.operations)
-        users: dict[Key, set[Key]] = {}
-        if any(operation.verb == "delete" for operation in self.plan.operations):
-            for live in self.world.objects.values():
-                for target in self.pointed(live):
-                    users.setdefault(target, set()).add(live.key)
-        for number, operation in enumerate(self.plan.operations):
-            if operation.verb == "delete":
-                operation.needs |= self.before_delete(operation.key, index, users.get(operation.key, set()))
-                continue
-            keys = {key for request in operation.requests for key in request.needs()} | {operation.key}
-            keys |= {part for part in operation.key.parts if isinstance(part, Key)}
-            for key in keys:
-                operation.needs |= index.of("create", key)
-                if key != operation.key and key.kind != ORGANIZATIONS:
-                    operation.needs |= index.of("update", key)
-                    if operation.key.kind != INPUT_SOURCES and operation.verb in ("create", "update"):
-                        operation.needs |= index.sources.get(key, set())
-            operation.needs |= self.more_needs(operation, index)
-            operation.needs.discard(number)
-
-    def more_needs(self, operation: Operation, index: _Index) -> set[int]:
-        found: set[int] = set()
-        want = self.found.objects.get(operation.key)
-        if want is not None and operation.verb in ("create", "update"):
-            runs = want.fields.get("unified_job_template")
-            if isinstance(runs, Key):
-                # AWX holds the prompts of nodes and schedules against what their template asks for
-                found |= index.of("survey", runs)
-            project = want.fields.get("project")
-            if operation.key.kind == TEMPLATES and isinstance(project, Key) and project in self.fetched:
-                found.add(self.fetched[project])
-            if operation.key.kind == PROJECTS and isinstance(organization := want.fields.get("organization"), Key):
-                # a project that is fetched before has no server to install its collections from
-                links = index.of("link", organization)
-                found |= {one for one in links if self.plan.operations[one].fields == ("galaxy_credentials",)}
-        if operation.verb == "link" and operation.fields == (LABELS,) and _drops(operation):
-            for request in operation.requests:
-                found |= index.labels.get((request.body or {})["id"], set())
-        if operation.verb in ("fetch", "approval"):
-            found |= index.of("update", operation.key)
-        if operation.verb == "link" and operation.key.kind == NODES and not _drops(operation):
-            found |= index.untied.get(operation.key.parts[1], set())
-        return found
-
-    def before_delete(self, key: Key, index: _Index, users: set[Key]) -> set[int]:
-        """A deletion comes after that of what uses the object, and after the changes that make others not use it."""
-        if key.kind == NODES:
-            return set()
-        found = {
-            number
-            for user in users - {key}
-            for verb in ("delete", "update", "link", "approval")
-            for number in index.of(verb, user)
-        }
-        # a label is gone with the last that bears it
-        for label in self.world.objects[key].links.get(LABELS, ()):
-            found |= index.labels.get(label, set())
-        return found
-
-    def pointed(self, live: Live) -> set[Key]:
-        """What an object points at now."""
-        found = {key for keys in live.links.values() for key in keys}
-        for name in KINDS[live.key.kind].references:
-            if isinstance(value := self.world.value(live, name), Key):
-                found.add(value)
-        return found
-
-
-class _Index:
-    """Numbers of operations, by what they do to what.
-
-    sources: credential -> those that give it an input source. labels: label -> those that put it on something. untied:
-    workflow -> those that take its edges or nodes away.
-    """
-
-    def __init__(self, operations: list[Operation]) -> None:
-        self.sources: dict[Key, set[int]] = {}
-        self.labels: dict[Key, set[int]] = {}
-        self.untied: dict[Any, set[int]] = {}
-        self._about: dict[tuple[str, Key], set[int]] = {}
-        for number, operation in enumerate(operations):
-            key = operation.key
-            self._about.setdefault((operation.verb, key), set()).add(number)
-            if key.kind == INPUT_SOURCES and operation.verb != "delete" and isinstance(target := key.parts[-1], Key):
-                self.sources.setdefault(target, set()).add(number)
-            if key.kind == NODES and (operation.verb == "delete" or _drops(operation)):
-                self.untied.setdefault(key.parts[1], set()).add(number)
-            for label in _labels_put(operation):
-                self.labels.setdefault(label, set()).add(number)
-
-    def of(self, verb: str, key: Key) -> set[int]:
-        """Those that do this to an object."""
-        return self._about.get((verb, key), set())
-
-
-def waves(operations: list[Operation]) -> list[list[int]]:
-    """Numbers of the operations, put together where they can be done at once, in order."""
-    level: dict[int, int] = {}
-
-    def of(number: int, above: frozenset[int]) -> int:
-        if number not in level:
-            needs = [other for other in operations[number].needs if other not in above]
-            level[number] = 1 + max((of(other, above | {number}) for other in needs), default=-1)
-        return level[number]
-
-    for number in range(len(operations)):
-        of(number, frozenset())
-    found: list[list[int]] = [[] for _level in range(1 + max(level.values(), default=-1))]
-    for number, depth in sorted(level.items()):
-        found[depth].append(number)
-    return found
-
-
-def _labels_put(operation: Operation) -> set[Key]:
-    """The labels that an operation puts on something."""
-    if operation.verb not in ("create", "link"):
-        return set()
-    bodies = [request.body or {} for request in operation.requests if request.path[-1] == LABELS]
-    return {body["id"] for body in bodies if "id" in body and not body.get("disassociate")}
-
-
-def _drops(operation: Operation) -> bool:
-    """Whether an operation takes links away, at least at first."""
-    return operation.verb == "link" and bool((operation.requests[0].body or {}).get("disassociate"))
-
-
-def _short(value: Any) -> str:
-    text = str(shown(value)) if not isinstance(value, str) else repr(value)
-    return text if len(text) <= 120 else f"{text[:119]}…"
