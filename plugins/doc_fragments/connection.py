@@ -138,6 +138,30 @@ options:
     type: dict
 """
 
+    WAY = r"""
+options:
+  delivery:
+    description:
+      - How what is rendered gets to the points of presence.
+      - V(git) commits it to O(repository), from which each point of presence applies it.
+      - V(direct) applies it itself (server-side apply), for platforms without Argo CD. What was delivered is read from the clusters,
+        and what is no longer rendered goes, a database never. Catalog and points of presence come from O(repository) where it
+        is given, else from the collection, as far as O(kubeconfig) has contexts for them; a tenant is its namespace, which must be
+        there. The user must be a deliverer of C(platform.yml) where services are to be deleted.
+      - V(direct) is refused on what Argo CD manages.
+    type: str
+    choices: [git, direct]
+    default: git
+  adopt:
+    description:
+      - Whether a service is taken over that runs already, made by hand or by another way of delivery; its service id stays.
+      - It is refused, with all fields that differ, where a database would not go on running as it does. Each point of presence is
+        asked, by a dry run; the user must be allowed that. With O(delivery=git) what was delivered directly becomes Argo CD's.
+      - Labels and annotations change; see beforehand whether the operator hands them on to its pods.
+    type: bool
+    default: false
+"""
+
     WAITING = r"""
 options:
   wait:

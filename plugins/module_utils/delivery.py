@@ -9,28 +9,48 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from ansible_collections.dbaas.platform.plugins.module_utils import crash
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot, blob_id
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 
+
+class Tree(Protocol):
+    """The files of one state of the platform: a Snapshot of the remote is one, a Checkout of a folder another."""
+
+    @property
+    def commit(self) -> str:
+        """Id of the commit, "" where there is none."""
+
+    @property
+    def blobs(self) -> Mapping[str, str]:
+        """Path -> blob id of every file."""
+
+    def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """Contents of these files (their first `most` bytes), those that do not exist left out."""
+
+
 T = TypeVar("T")
+S = TypeVar("S", bound=Tree)
 
 
-class Target(Protocol):
-    """Where changes are delivered to. GitRepository is one; errors as there."""
+class Target(Protocol[S]):
+    """Where changes are delivered to. GitRepository is one, direct.Clusters another; errors as there."""
 
-    def fetch(self) -> Snapshot:
+    def fetch(self) -> S:
         """What is there now."""
 
-    def commit(self, base: Snapshot, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+    def commit(self, base: S, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
         """Prepare the changes, here only, and return their id."""
 
-    def diff(self, base: Snapshot, commit: str) -> str:
+    def diff(self, base: S, commit: str) -> str:
         """What these changes do to the base, as text for people."""
+
+    def snapshot(self, commit: str) -> S:
+        """The state that a prepared commit makes."""
 
     def push(self, commit: str) -> None:
         """Make them exist, all at once; git-raced when what is there is not the base any more."""
@@ -53,7 +73,7 @@ class Delivered(Generic[T]):
     diff: what `git diff` says of the commit, when it was asked for.
     """
 
-    base: Snapshot
+    base: Tree
     commit: str
     files: Mapping[str, bytes | None]
     result: T
@@ -62,8 +82,8 @@ class Delivered(Generic[T]):
 
 
 def deliver(
-    target: Target,
-    plan: Callable[[Snapshot], Change[T]],
+    target: Target[S],
+    plan: Callable[[S], Change[T]],
     *,
     deadline: float,
     check: bool,
@@ -115,5 +135,5 @@ def _pause(lost: int) -> float:
     return random.uniform(0.5, 1) * max(3 / (1 << min(lost - 1, 9)), 0.3)  # noqa: S311 (nothing secret)
 
 
-def _differs(base: Snapshot, path: str, content: bytes | None) -> bool:
+def _differs(base: Tree, path: str, content: bytes | None) -> bool:
     return base.blobs.get(path) != (None if content is None else blob_id(content))

@@ -106,6 +106,8 @@ def _waiting() -> Spec:
 
 def _claim_state() -> Spec:
     return {
+        "delivery": {"type": "str", "choices": ["git", "direct"], "default": "git"},
+        "adopt": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
         "deletion_policy": {"type": "str", "choices": list(POLICIES), "default": "retain"},
     }

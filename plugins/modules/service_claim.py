@@ -55,6 +55,7 @@ extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
   - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.way
   - dbaas.platform.connection.delivery
   - dbaas.platform.connection.waiting
   - dbaas.platform.fields.claim
@@ -90,6 +91,14 @@ EXAMPLES = r"""
     merge: true
     resources:
       node: {memory: 32Gi}
+
+- name: A database that runs already, made by hand, from now on declared in Git; refused where it would not stay as it is
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: sessions
+    sku: dfly-mem-16g
+    region: lagos
+    adopt: true
 
 - name: See what a service would be made of, with nothing running
   dbaas.platform.service_claim:

@@ -61,6 +61,7 @@ extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
   - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.way
   - dbaas.platform.connection.delivery
   - dbaas.platform.connection.waiting
 seealso:
@@ -86,6 +87,11 @@ EXAMPLES = r"""
     scope:
       tenant: acme
       labels: {team: checkout}
+
+- name: All claims of a folder, applied to the clusters without Git
+  dbaas.platform.service_claims:
+    src: claims/
+    delivery: direct
 
 - name: What a claim is rendered to
   dbaas.platform.service_claims:

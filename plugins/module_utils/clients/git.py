@@ -292,6 +292,10 @@ class GitRepository:
         # --force: refs/keep/commit is but a name that fast-import wants; the next attempt starts from another base.
         return self._git("fast-import", "--quiet", "--force", stdin=b"".join(stream)).decode().strip()
 
+    def snapshot(self, commit: str) -> Snapshot:
+        """The files of a commit that is here."""
+        return Snapshot(self, commit)
+
     def push(self, commit: str) -> None:
         """Push `commit` to the branch, never by force. Only when another writer was faster the error is git-raced."""
         try:

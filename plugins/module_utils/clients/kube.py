@@ -58,14 +58,20 @@ class Cluster:
             raise
 
     def list(
-        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | str | None = None
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | str | None = None,
+        *,
+        bare: bool = False,
     ) -> tuple[list[Obj], str]:
-        """All objects (read in pages) and the resourceVersion to watch from."""
+        """All objects (read in pages) and the resourceVersion to watch from; bare: their metadata only."""
+        accept = _many(kind, "List", bare=bare)
         query = _selector(labels) | {"limit": str(PAGE)}
         items: list[Obj] = []
         while True:
             try:
-                with self._answer("GET", kind, kind.path(namespace), query, accept=_many(kind, "List")) as answer:
+                with self._answer("GET", kind, kind.path(namespace), query, accept=accept) as answer:
                     page = _json(self.name, answer.data)
             except KubeError as error:
                 if error.status != 410 or "limit" not in query:
@@ -128,12 +134,15 @@ class Cluster:
         force: bool = True,
     ) -> Obj:
         """Server-side apply with strict field validation; `subresource` is "status" or None."""
-        query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
-        if dry_run:
-            query["dryRun"] = "All"
         meta = obj["metadata"]
         path = kind.path(meta.get("namespace"), meta["name"]) + (f"/{subresource}" if subresource else "")
-        return self._call("PATCH", kind, path, query, obj, _APPLY)
+        return self._call("PATCH", kind, path, _applied(manager, dry_run=dry_run, force=force), obj, _APPLY)
+
+    def apply_text(self, kind: Kind, namespace: str, name: str, text: bytes, *, manager: str) -> None:
+        """As apply, of an object that is JSON already and whose answer nobody reads: for many."""
+        query = _applied(manager)
+        with self._answer("PATCH", kind, kind.path(namespace, name), query, body=text, content_type=_APPLY):
+            pass
 
     def create(self, kind: Kind, obj: Obj) -> Obj | None:
         """The object as created; None where one of that name exists already."""
@@ -150,10 +159,11 @@ class Cluster:
         path = kind.path(namespace, name) + (f"/{subresource}" if subresource else "")
         return self._call("PATCH", kind, path, {}, body, _MERGE)
 
-    def delete(self, kind: Kind, namespace: str | None, name: str) -> bool:
-        """Whether there was something to delete."""
+    def delete(self, kind: Kind, namespace: str | None, name: str, uid: str = "") -> bool:
+        """Whether there was something to delete; with an uid it is refused (409) for a namesake."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}} if uid else None
         try:
-            self._call("DELETE", kind, kind.path(namespace, name))
+            self._call("DELETE", kind, kind.path(namespace, name), {}, body, "application/json" if uid else "")
         except KubeError as error:
             if error.status == 404:
                 return False
@@ -180,7 +190,7 @@ class Cluster:
         path: str,
         query: Mapping[str, str],
         *,
-        body: Obj | None = None,
+        body: Obj | bytes | None = None,
         content_type: str = "",
         accept: str = "application/json",
         read: float | None = None,
@@ -202,7 +212,7 @@ class Cluster:
             answer = self._pool.request(
                 method,
                 url,
-                body=None if body is None else json.dumps(body).encode(),
+                body=json.dumps(body).encode() if isinstance(body, dict) else body,
                 headers=headers,
                 timeout=Timeout(connect=connect, read=read or self._timeout),
                 retries=False,
@@ -232,8 +242,14 @@ def _json(name: str, data: bytes) -> Obj:
     return result
 
 
-def _many(kind: Kind, suffix: str = "") -> str:
-    what = f";as=PartialObjectMetadata{suffix};g=meta.k8s.io;v=v1" if kind.kind == "Secret" else ""
+def _applied(manager: str, *, dry_run: bool = False, force: bool = True) -> dict[str, str]:
+    query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
+    return {**query, "dryRun": "All"} if dry_run else query
+
+
+def _many(kind: Kind, suffix: str = "", *, bare: bool = False) -> str:
+    metadata = bare or kind.kind == "Secret"
+    what = f";as=PartialObjectMetadata{suffix};g=meta.k8s.io;v=v1" if metadata else ""
     return f"application/json{what}"
 
 

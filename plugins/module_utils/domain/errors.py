@@ -86,6 +86,18 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "orphan": ("user", False, "Restore the claim from history, or deprovision the service."),
     "unknown-file": ("user", False, "Move the file elsewhere: Argo CD may apply whatever lies below tenants/."),
     "claim-warning": ("user", False, "Nothing has to be done now; the claim is accepted."),
+    "argocd-managed": ("user", False, "Change the service by its claim's file (delivery: git); nothing was written."),
+    "adoption-needed": (
+        "user",
+        False,
+        "See whose the objects named are; adopt: true takes over what would stay as it runs. Nothing was written.",
+    ),
+    "adoption-differs": (
+        "user",
+        False,
+        "Declare the service as it runs, or change what runs first; nothing was written.",
+    ),
+    "direct-incomplete": ("dependency", True, "What is applied stays; run again, and the rest follows."),
     "kube-unreachable": ("dependency", True, "Check that the PoP's Kubernetes API is up and reachable from here."),
     "kube-auth": ("user", False, "Check the credentials of this kubeconfig context."),
     "kube-refused": ("user", False, "The Kubernetes API refused the request; its own words are in the message."),

@@ -29,9 +29,11 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 Json = dict[str, Any]
 
 #: The namespace of the service ids that we make (uuid5 of tenant, name and parent commit).
-_IDS = uuid.UUID("6d1d2f0e-6f2b-5c6e-9c57-0d6f6f3f2a51")
+SERVICE_IDS = uuid.UUID("6d1d2f0e-6f2b-5c6e-9c57-0d6f6f3f2a51")
 #: what every copy's spec holds
 _WHOLE = {"serviceId", "engine", "plan", "version", "region", "storage", "replication", "highAvailability", "resources"}
+#: on the copies of a service that was delivered without Git, and is kept although nobody declares it any more
+RETAINED = f"{GROUP}/retained"
 #: the action of a copy that is being deleted
 ACTION = "delete"
 _DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
@@ -96,12 +98,16 @@ class ClaimsPlan:
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks: requester and deadline stand in the commit and in the copies; parent is the commit planned on."""
+    """Who asks: requester and deadline stand in the commit and in the copies; parent is the commit planned on.
+
+    origin: how it is delivered (git or direct), as the copies have it.
+    """
 
     parent: str
     requester: str
     deadline: str
     renderer: str
+    origin: str = "git"
 
 
 def wanted_paths(documents: Iterable[Document], platform: Platform) -> list[str]:
@@ -233,7 +239,7 @@ def _plan_one(
     stands = files.get(path)
     derived = {pop: files[there] for pop in platform.pops if (there := paths.service(tenant_id, pop, name)) in files}
     going = [pop for pop, content in derived.items() if deleting(content)]
-    if why := _taken(tenant_id, name, files, derived, going, platform, yaml):
+    if why := _taken(tenant_id, name, files, derived, going, platform, request.origin, yaml):
         return [FieldError("metadata.name", name, why, source=label)]
     copy = _running(derived, tenant_id, name, yaml)
     before = copy["spec"] if copy else None
@@ -244,7 +250,7 @@ def _plan_one(
             return [FieldError("metadata.name", name, "the name of a service that exists, to be changed", source=label)]
         data = merged(now, data)
     known_id = (before or _spec(now)).get("serviceId")
-    made_id = str(uuid.uuid5(_IDS, f"{tenant_id}/{name}/{request.parent}"))
+    made_id = str(uuid.uuid5(SERVICE_IDS, f"{tenant_id}/{name}/{request.parent}"))
     with_id = data
     if isinstance(data.get("spec"), dict):
         with_id = {**data, "spec": {"serviceId": known_id or made_id, **data["spec"]}}
@@ -269,7 +275,8 @@ def _plan_one(
         return []
     action = (item.action or "update") if derived else "create"
     operation = str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{action}"))
-    stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, request.requester, request.deadline)
+    who = (request.requester, request.deadline, request.origin)
+    stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, *who)
     manifests = render(claim, catalog, platform, stamp)
     plan.files[path] = content
     for region, objects in manifests.items():
@@ -303,12 +310,14 @@ def _taken(
     derived: Mapping[str, bytes],
     going: Sequence[str],
     platform: Platform,
+    origin: str,
     yaml: Yaml,
 ) -> str:
     """Why no service of this name can be declared now, "" when one can."""
     kept = paths.retained(tenant_id, name)
     if kept in files:
-        return f"another name: a service of this name is kept; to take it up again move {kept} back to claims/"
+        how = f"move {kept} back to claims/" if origin == "git" else f"take {RETAINED} off its claim's copies"
+        return f"another name: a service of this name is kept; to take it up again {how}"
     if going:
         copy = copy_in(next(iter(derived.values())), "", yaml)
         wanted = copy.get("spec", {}).get("replication", {}).get("regions", [])

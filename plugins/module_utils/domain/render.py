@@ -36,6 +36,8 @@ SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "service
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
 
+#: On the copy of a service delivered without Git: its claim as it was given, as JSON.
+CLAIM_ANNOTATION = f"{GROUP}/claim"
 #: The namespace of Prometheus, as its label says it.
 MONITORING_NAMESPACE = "monitoring"
 
@@ -57,6 +59,8 @@ class Stamp:
     action: str
     requester: str
     deadline: str
+    #: git, or direct where nothing is in Git
+    origin: str = "git"
 
     def annotations(self) -> dict[str, str]:
         return {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
@@ -128,8 +132,12 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
 def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:
     metadata = share.metadata(claim.name, **stamp.annotations())
     metadata["annotations"] |= {
-        f"{GROUP}/origin": "git",
-        f"{GROUP}/path": paths.claim(claim.tenant, claim.name),
+        # where there is no file that a person could edit, the copy tells what it would say
+        **(
+            {CLAIM_ANNOTATION: json.dumps(claim.given)}
+            if stamp.origin == "direct"
+            else {f"{GROUP}/path": paths.claim(claim.tenant, claim.name)}
+        ),
         f"{GROUP}/cluster-domain": share.domains[share.region],
         **({f"{GROUP}/warnings": json.dumps(claim.warnings)} if claim.warnings else {}),
     }

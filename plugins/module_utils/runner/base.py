@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
@@ -33,21 +34,6 @@ Json = dict[str, Any]
 YAML = Yaml(documents.load_all, documents.load_own, documents.dump, documents.dump_all, blob_id)
 
 _OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
-
-
-class Tree(Protocol):
-    """The files of one state of the repository: a Snapshot of the remote is one, a Checkout of a folder another."""
-
-    @property
-    def commit(self) -> str:
-        """Id of the commit, "" where there is none."""
-
-    @property
-    def blobs(self) -> Mapping[str, str]:
-        """Path -> blob id of every file."""
-
-    def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
-        """Contents of these files (their first `most` bytes), those that do not exist left out."""
 
 
 def _silent(_line: str) -> None:
@@ -92,7 +78,8 @@ def request(run: Run, parent: str) -> Request:
         error = FieldError("deadline", deadline, "a duration such as 90s, 30m or 2h")
         raise InvalidFields("option-invalid", [error]) from None
     # one word: it stands among others in the commit's trailers
-    return Request(parent, "_".join(requester.split()), deadline, VERSION)
+    origin = "direct" if run.text("delivery") == "direct" else "git"
+    return Request(parent, "_".join(requester.split()), deadline, VERSION, origin)
 
 
 def _local_user() -> str:

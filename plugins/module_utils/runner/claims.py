@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, S, Target, Tree, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS
@@ -21,13 +22,14 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     ClaimsPlan,
     Document,
     Operation,
+    Yaml,
     claims_message,
     held_paths,
     plan_claims,
     wanted_paths,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, direct, wait
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -102,7 +104,12 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
         _check_scope(run, given)
     if state == "rendered":
         return _rendered(run, given)
-    result = send(run, lambda _repository, snapshot: change(run, snapshot, given))
+    with direct.target(run, {key for item in given if (key := claims.key(item.data))}) as target:
+        if isinstance(target, direct.Clusters):
+            plan = partial(_direct, run, target)
+        else:
+            plan = partial(_adopted if run.options.get("adopt") else change, run)
+        result = send(run, target, lambda tree: plan(tree, given))
     return _with_purged(run, given, result) if run.options.get("purge") and not result.get("failed") else result
 
 
@@ -132,8 +139,8 @@ def _check_scope(run: Run, given: Sequence[Document]) -> None:
 
 def _with_purged(run: Run, given: Sequence[Document], result: Json) -> Json:
     """Lets the services of the scope go that are not among those given."""
-    with base.repository(run) as repository:
-        keys = _in_scope(repository.fetch(), run.options["scope"], set(_keys(given)))
+    with direct.target(run, None) as target:
+        keys = _in_scope(target.fetch(), run.options["scope"], set(_keys(given)))
     if not keys:
         return result
     purged = deprovision.run_keys(run, keys)
@@ -152,7 +159,7 @@ def _with_purged(run: Run, given: Sequence[Document], result: Json) -> Json:
     return merged
 
 
-def _in_scope(snapshot: base.Tree, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+def _in_scope(snapshot: Tree, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     """The services that the repository declares within the scope, without those given."""
     tenant = scope.get("tenant") or ""
     places = {
@@ -174,20 +181,20 @@ def _labels(content: bytes, path: str) -> Json:
     return labels if isinstance(labels, dict) else {}
 
 
-def send(run: Run, change: Callable[[GitRepository, Snapshot], Change[Planned]]) -> Json:
+def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) -> Json:
     """Delivers what `change` plans on each head and waits, as the options say: the result of all that commit claims."""
-    with base.repository(run) as repository:
-        delivered = deliver(
-            repository,
-            lambda snapshot: change(repository, snapshot),
-            deadline=run.options.get("delivery_timeout") or 120,
-            check=run.check,
-            diff=run.diff,
-            progress=run.progress,
-        )
-        plan, platform, files = delivered.result
+    delivered = deliver(
+        target,
+        change,
+        deadline=run.options.get("delivery_timeout") or 120,
+        check=run.check,
+        diff=run.diff,
+        progress=run.progress,
+    )
+    plan, platform, files = delivered.result
+    applied = isinstance(target, direct.Clusters)
     result = _result(plan, changed=bool(delivered.files))
-    result["commit"] = delivered.commit or None
+    result["commit"] = None if applied else delivered.commit or None
     if run.diff:
         result["diff"] = {"prepared": delivered.diff}
     if run.check:
@@ -195,7 +202,10 @@ def send(run: Run, change: Callable[[GitRepository, Snapshot], Change[Planned]])
     if delivered.commit:
         for item in plan.operations:
             if item.action != "unchanged":
-                run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
+                how = "applied" if applied else f"committed {delivered.commit[:12]}"
+                run.progress(f"{item.tenant}/{item.name}: {how} ({item.action})")
+    if isinstance(target, direct.Clusters) and target.left:
+        return target.incomplete(result)
     if run.options.get("wait") and not run.check:
         wanted = [
             # what is unchanged may have been committed just now by somebody else
@@ -228,7 +238,31 @@ def _tell(run: Run, operations: Sequence[Operation]) -> None:
         run.progress(f"{len(changing)} services: restart: {words}; cost: ${cost} a month ({delta:+} USD)")
 
 
-def change(run: Run, snapshot: base.Tree, given: Sequence[Document]) -> Change[Planned]:
+def _direct(run: Run, clusters: direct.Clusters, live: direct.Live, given: Sequence[Document]) -> Change[Planned]:
+    """What these claims change in the clusters themselves."""
+    found = change(run, live, clusters.identified(live, given), yaml=direct.YAML)
+    clusters.examine(found.result[0])
+    # a claim lies nowhere but on its copies
+    files = {path: content for path, content in found.files.items() if paths.place(path).kind != "claim"}
+    return replace(found, files=files)
+
+
+def _adopted(run: Run, snapshot: Tree, given: Sequence[Document]) -> Change[Planned]:
+    """What these claims change in the repository, where services run that were made without it.
+
+    Raises DbaasError adoption-differs where one would not go on running as it does.
+    """
+    _catalog, platform = base.kept(snapshot)
+    clusters = base.clusters(run, platform)
+    found = change(run, snapshot, direct.identified(clusters, given))
+    taken = [(pop, item) for pop, objects in found.result[0].manifests.items() for item in objects]
+    direct.compare(clusters, taken, direct.ARGOCD)
+    if not run.check:
+        direct.hand_over(clusters, taken)
+    return found
+
+
+def change(run: Run, snapshot: Tree, given: Sequence[Document], yaml: Yaml = base.YAML) -> Change[Planned]:
     """What these claims change in the repository; the plan, the platform and the files that were read come with it."""
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
     catalog, platform = base.kept(snapshot, map(paths.tenant, ids))
@@ -243,7 +277,7 @@ def change(run: Run, snapshot: base.Tree, given: Sequence[Document]) -> Change[P
         platform=platform,
         tenants=tenants,
         request=request,
-        yaml=base.YAML,
+        yaml=yaml,
     )
     message = claims_message(plan.operations, request) if plan.files else ""
     return Change(plan.files, message, base.author(run), (plan, platform, files))

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Target, Tree, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
@@ -30,7 +29,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.status impor
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -62,12 +61,12 @@ def run_keys(run: Run, keys: Sequence[Key]) -> Json:
     (what was done stays done, and the next run goes on), deprovision-cancelled, deprovision-blocked, snapshot-failed,
     snapshot-unconfirmed, kube-*, git-*.
     """
-    with base.repository(run) as repository:
-        snapshot = repository.fetch()
+    with direct.target(run, keys, whole=True) as target:
+        snapshot = target.fetch()
         catalog, platform = base.kept(snapshot)
         policy = run.text("deletion_policy") or "retain"
         clusters = {} if policy == "retain" else base.clusters(run, platform)
-        course = _Course(run, repository, list(dict.fromkeys(keys)), policy, platform, clusters)
+        course = _Course(run, target, list(dict.fromkeys(keys)), policy, platform, clusters)
         standings = course.standings(snapshot)
         course.refuse(standings)
         course.warn(snapshot, standings)
@@ -90,14 +89,15 @@ class _Course:
     def __init__(
         self,
         run: Run,
-        repository: GitRepository,
+        target: Target[Any],
         keys: Sequence[Key],
         policy: str,
         platform: Platform,
         clusters: Mapping[str, Cluster],
     ) -> None:
         self.run = run
-        self.repository = repository
+        self.target = target
+        self.applied = isinstance(target, direct.Clusters)
         self.keys = keys
         self.policy = policy
         self.platform = platform
@@ -113,7 +113,7 @@ class _Course:
         self._lacking: dict[tuple[Key, str], float] = {}
         self._told: set[str] = set()
 
-    def standings(self, snapshot: Snapshot, over: Mapping[str, bytes | None] | None = None) -> dict[Key, Standing]:
+    def standings(self, snapshot: Tree, over: Mapping[str, bytes | None] | None = None) -> dict[Key, Standing]:
         """What Git has of each service; `over` are files that a commit to come would change."""
         wanted = {key: domain.wanted_paths(*key, self.platform, snapshot.blobs) for key in self.keys}
         there: dict[str, bytes | None] = {**snapshot.read(path for each in wanted.values() for path in each)}
@@ -130,7 +130,7 @@ class _Course:
         if errors:
             raise InvalidFields("claim-invalid", errors)
 
-    def warn(self, snapshot: Snapshot, standings: Mapping[Key, Standing]) -> None:
+    def warn(self, snapshot: Tree, standings: Mapping[Key, Standing]) -> None:
         """Says of each service that does not exist which one is near."""
         self.warnings += [
             f"{tenant}/{name}: there is no such service; did you mean {near}?"
@@ -146,7 +146,7 @@ class _Course:
         together: nothing is removed before everything can be.
         """
 
-        def plan(snapshot: Snapshot) -> Change[dict[Key, Step]]:
+        def plan(snapshot: Tree) -> Change[dict[Key, Step]]:
             request = base.request(self.run, snapshot.commit)
             standings = self.standings(snapshot)
             # on each head: whoever protects a service while it is waited for is heard
@@ -163,7 +163,7 @@ class _Course:
             return Change(_files(steps), text, base.author(self.run), steps)
 
         done = deliver(
-            self.repository,
+            self.target,
             plan,
             deadline=self.run.options.get("delivery_timeout") or 120,
             check=self.run.check,
@@ -199,7 +199,7 @@ class _Course:
     def predict(self) -> None:
         """Check mode: the commits that would be made, the second on top of the first, as far as the PoPs answer."""
         look = self._look()
-        snapshot = self.repository.fetch()
+        snapshot = self.target.fetch()
         request = base.request(self.run, snapshot.commit)
         over: dict[str, bytes | None] = {}
         below = snapshot
@@ -212,9 +212,9 @@ class _Course:
                 self.states[key] |= found.states
             files = _files(steps)
             if files and self.run.diff:
-                made = self.repository.commit(below, files, "", base.author(self.run))
-                self.diffs.append(self.repository.diff(below, made))
-                below = Snapshot(self.repository, made)
+                made = self.target.commit(below, files, "", base.author(self.run))
+                self.diffs.append(self.target.diff(below, made))
+                below = self.target.snapshot(made)
             over |= files
 
     def back_up(self) -> None:
@@ -225,7 +225,7 @@ class _Course:
         crash.point("snapshot")
         end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
         while waiting := [
-            line for item in self.standings(self.repository.fetch()).values() for line in self._unfinished(item)
+            line for item in self.standings(self.target.fetch()).values() for line in self._unfinished(item)
         ]:
             for line in waiting:
                 self._tell(line)
@@ -252,7 +252,7 @@ class _Course:
                 for tenant, name in self.keys
                 if (found := self.operations.get((tenant, name))) or len(self.keys) == 1
             ],
-            "commit": self.head or None,
+            "commit": None if self.applied else self.head or None,
             "wait": [
                 {"tenant": tenant, "name": name, "regions": self.states[tenant, name]} for tenant, name in self.keys
             ],

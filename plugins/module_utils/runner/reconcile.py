@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree, deliver
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
@@ -117,7 +117,7 @@ def places_of(run: Run, snapshot: Snapshot) -> dict[str, Place]:
     return {path: place for path, place in places.items() if not scope or place.tenant in scope}
 
 
-def unrendered(snapshot: base.Tree, places: Mapping[str, Place], platform: Platform) -> list[str]:
+def unrendered(snapshot: Tree, places: Mapping[str, Place], platform: Platform) -> list[str]:
     """Paths of the claims whose derived files are missing in a region, or were made from another content.
 
     A service that is being deleted is none of them.

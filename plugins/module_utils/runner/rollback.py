@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
@@ -42,7 +43,8 @@ _OPERATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def run(run: Run) -> Json:
     """The runner of module service_claim_rollback."""
     back = _Back(run)
-    result = runner.send(run, back.change)
+    with base.repository(run) as repository:
+        result = runner.send(run, repository, partial(back.change, repository))
     result["claim"] = next(iter(result.pop("claims")), None)
     result["warnings"] = [*result.get("warnings", []), *back.warnings]
     return {**result, "rollback": back.found}

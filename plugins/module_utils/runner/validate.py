@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.checkout import Checkout
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.documents import InvalidDocument
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tenant
@@ -45,7 +46,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.render impor
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, declared
-from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run, Tree
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.reconcile import BEGINNING
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 

@@ -1,0 +1,566 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Delivery without Git: the clusters themselves are what is delivered to, by server-side apply.
+
+What they have is read as the files that would have made it, so that what plans and deletes for Git does so here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Target
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import direct, paths, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, data_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.direct import kind_of, name_of
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
+    CODES,
+    DbaasError,
+    FieldError,
+    InvalidFields,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
+    RETAINED,
+    SERVICE_IDS,
+    ClaimsPlan,
+    Document,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+
+Json = dict[str, Any]
+#: (tenant, name)
+Key: TypeAlias = "tuple[str, str]"
+#: an object, as it is and as it is sent
+Encoded: TypeAlias = "tuple[Json, bytes]"
+
+WORKERS = 16
+#: Argo CD's field manager
+ARGOCD = "argocd-controller"
+#: lines of a failure; a set may be large
+_LINES = 20
+
+
+def _json_all(items: Iterable[object]) -> str:
+    return "".join(f"---\n{json.dumps(item, separators=(',', ':'))}\n" for item in items)
+
+
+#: derived files that are sent as they are: an object is written as JSON once, and YAML never
+YAML = replace(base.YAML, dump_all=_json_all)
+
+
+class Live:
+    """What the clusters have of some services, as a Tree: path -> how its file is made."""
+
+    def __init__(self, commit: str, files: Mapping[str, Callable[[], bytes]], revisions: Mapping[str, str]) -> None:
+        self.commit = commit
+        self.files = dict(files)
+        #: tenant -> what changes whenever something is written in its PoPs
+        self.revisions = revisions
+
+    @property
+    def blobs(self) -> Mapping[str, str]:
+        # nothing is compared by these ids: what a plan writes differs from what there is
+        return dict.fromkeys(self.files, "live")
+
+    def read(self, paths: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        return {path: self.files[path]()[:most] for path in paths if path in self.files}
+
+
+@dataclass
+class _Seen:
+    """What a PoP has of a tenant: its copies, with `whole` all its objects, and the version of that list."""
+
+    namespace: bool
+    copies: list[Json] = field(default_factory=list)
+    objects: list[Json] = field(default_factory=list)
+    version: str = ""
+
+
+@contextmanager
+def target(run: Run, keys: Collection[Key] | None, *, whole: bool = False) -> Iterator[Target[Any]]:
+    """Where the options want these services (None: any) delivered to: the GitOps repository, or the clusters."""
+    if run.text("delivery") == "direct":
+        with Clusters(run, keys, whole=whole) as clusters:
+            yield clusters
+    else:
+        with base.repository(run) as repository:
+            yield repository
+
+
+class Clusters:
+    """The PoPs as a Target. whole: not only copies are read, but all objects of the services.
+
+    Errors: those of clients.kube, argocd-managed, adoption-needed, adoption-differs. What could not be applied is in
+    `left` after a push; with `whole` a refusal is raised.
+    """
+
+    def __init__(self, run: Run, keys: Collection[Key] | None, *, whole: bool = False) -> None:
+        self._run = run
+        self._keys = None if keys is None else set(keys)
+        self._whole = whole
+        self.clusters: dict[str, Cluster] = {}
+        self._declared: dict[str, bytes] = {}
+        self._silent: dict[str, str] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._bare: dict[tuple[str, str], dict[direct.Name, Json]] = {}
+        self._leftovers: dict[str, list[Json]] = {}
+        self._prepared: dict[str, tuple[Live, Mapping[str, bytes | None]]] = {}
+        self._lock = threading.Lock()
+        #: (PoP, tenant, service) -> why its objects are not all applied
+        self.left: dict[tuple[str, str, str], str] = {}
+        self.done: list[tuple[str, str, str]] = []
+
+    def __enter__(self) -> Clusters:
+        if self._run.text("repository"):
+            with base.repository(self._run) as repository:
+                snapshot = repository.fetch()
+                tenants = [paths.tenant(each) for each in {each for each, _name in self._keys or ()}]
+                _catalog, platform = base.kept(snapshot, tenants)
+                catalogs = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
+                self._declared = snapshot.read([paths.PLATFORM, *catalogs, *tenants])
+        else:
+            platform = info.reachable(self._run)
+            shipped: Json = self._run.options["shipped"]
+            document = documents.load_all(shipped["platform"], paths.PLATFORM)[0]
+            document["pops"] = {name: document["pops"][name] for name in platform.pops}
+            self._declared = {f"{paths.CATALOG}/{name}": text.encode() for name, text in shipped["catalog"].items()}
+            self._declared[paths.PLATFORM] = documents.dump(document).encode()
+        self.clusters = base.clusters(self._run, platform)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return
+
+    # --- what there is
+
+    def fetch(self) -> Live:
+        """What the PoPs have now. Raises DbaasError argocd-managed where one of the services is Argo CD's."""
+        tenants = sorted(self._tenants())
+        asked = [(pop, each) for pop in self.clusters for each in tenants]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            answers = dict(zip(asked, pool.map(lambda where: self._ask(*where), asked), strict=True))
+        self._silent = {pop: str(each) for (pop, _), each in answers.items() if isinstance(each, Unreachable)}
+        self._seen = {where: each for where, each in answers.items() if not isinstance(each, Unreachable)}
+        self._bare = {}
+        self._refuse_managed()
+        files: dict[str, Callable[[], bytes]] = {path: _ready(text) for path, text in self._declared.items()}
+        digest = hashlib.sha256()
+        for (pop, each), seen in self._seen.items():
+            if seen.namespace and not self._run.text("repository"):
+                files[paths.tenant(each)] = self._tenant(each)
+            services = direct.by_service(seen.objects)
+            for copy in seen.copies:
+                name = copy["metadata"]["name"]
+                if self._keys is None or (each, name) in self._keys:
+                    digest.update(f"{pop} {each}/{name} {annotation(copy, 'operation')}\n".encode())
+                self._add(files, pop, each, copy, services.get(name, []))
+            for service, operation, item in direct.snapshots_of(seen.objects):
+                path = paths.snapshot(each, pop, service, operation)
+                made = files.get(path, _ready(f"# Derived from {paths.claim(each, service)}.\n".encode()))
+                files[path] = _ready(made() + documents.dump_all([direct.stripped(item)]).encode())
+        if self._whole and self._silent:
+            # nobody else could tell what there is
+            raise DbaasError("kube-unreachable", "; ".join(f"{pop}: {why}" for pop, why in self._silent.items()))
+        revisions = {
+            each: " ".join(seen.version for (_pop, other), seen in self._seen.items() if other == each)
+            for each in tenants
+        }
+        return Live(digest.hexdigest(), files, revisions)
+
+    def _add(
+        self, files: dict[str, Callable[[], bytes]], pop: str, tenant_id: str, copy: Json, objects: Sequence[Json]
+    ) -> None:
+        name = copy["metadata"]["name"]
+        if not direct.is_direct(copy) and not direct.is_managed(copy):
+            # a person's own; its spec need not be whole
+            return
+        rest = [item for item in objects if item["kind"] != CLAIM.kind]
+        files[paths.service(tenant_id, pop, name)] = lambda: direct.file_of(copy, rest, base.YAML)
+        if direct.is_direct(copy):
+            place = paths.retained if direct.is_retained(copy) else paths.claim
+            if place(tenant_id, name) not in files or copy["spec"].get("region") == pop:
+                files[place(tenant_id, name)] = lambda: direct.claim_of(copy, base.YAML)
+
+    def _tenants(self) -> set[str]:
+        if self._keys is not None:
+            return {each for each, _name in self._keys}
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = pool.map(lambda cluster: cluster.list(CLAIM, bare=True)[0], self.clusters.values())
+        spaces = {item["metadata"]["namespace"] for copies in found for item in copies}
+        return {space.removeprefix("tenant-") for space in spaces if space.startswith("tenant-")}
+
+    def _ask(self, pop: str, tenant_id: str) -> _Seen | Unreachable:
+        cluster, space = self.clusters[pop], paths.namespace(tenant_id)
+        try:
+            if cluster.get(NAMESPACE, None, space) is None:
+                return _Seen(False)
+            copies, version = cluster.list(CLAIM, space)
+            seen = _Seen(True, copies, version=version)
+            for kind in kinds() if self._whole else ():
+                seen.objects += _listed(cluster, kind, space, direct.TENANT)
+        except KubeError as error:
+            if error.code != "kube-unreachable":
+                raise
+            return Unreachable(error.message)
+        return seen
+
+    def _tenant(self, tenant_id: str) -> Callable[[], bytes]:
+        """Without a repository a tenant is its namespaces."""
+        regions = [
+            pop
+            for pop in self.clusters
+            if pop in self._silent or ((seen := self._seen.get((pop, tenant_id))) and seen.namespace)
+        ]
+        return _ready(documents.dump(tenant.document(tenant_id, {"regions": regions})).encode())
+
+    def _refuse_managed(self) -> None:
+        found = [
+            f"{each}/{copy['metadata']['name']} in {pop} is kept in Git: edit "
+            + annotation(copy, "path", "its file in the repository")
+            for (pop, each), seen in self._seen.items()
+            for copy in seen.copies
+            if self._keys is not None and (each, copy["metadata"]["name"]) in self._keys and direct.is_managed(copy)
+        ]
+        if found:
+            raise DbaasError("argocd-managed", _shortened(found))
+
+    def _namesakes(self, pop: str, tenant_id: str) -> dict[direct.Name, Json]:
+        """Metadata of all that lies in a tenant's namespace of the kinds that we render."""
+        where = (pop, tenant_id)
+        if where not in self._bare:
+            seen, space = self._seen[where], paths.namespace(tenant_id)
+            found = {name_of(copy): copy for copy in seen.copies}
+            for kind in kinds():
+                if kind != CLAIM:
+                    found |= {name_of(item): item for item in _listed(self.clusters[pop], kind, space, "", bare=True)}
+            self._bare[where] = found
+        return self._bare[where]
+
+    # --- planning
+
+    def identified(self, live: Live, given: Sequence[Document]) -> list[Document]:
+        """The documents, each new one with a service id: no commit makes it one that was never there before.
+
+        One that has objects without a copy, from a run that was cut off, keeps theirs; so has one that is adopted.
+        """
+        self._refuse_nowhere(given)
+        return [self._with_id(live, item) for item in given]
+
+    def _with_id(self, live: Live, item: Document) -> Document:
+        key, spec = claims.key(item.data), item.data.get("spec")
+        if key is None or not isinstance(spec, dict) or item.merge or spec.get("serviceId"):
+            return item
+        if any(paths.service(key[0], pop, key[1]) in live.files for pop in self.clusters):
+            return item
+        made = str(uuid.uuid5(SERVICE_IDS, f"{'/'.join(key)}/{live.revisions.get(key[0], '')}"))
+        return replace(item, data={**item.data, "spec": {"serviceId": self._id_there(*key) or made, **spec}})
+
+    def _id_there(self, tenant_id: str, name: str) -> str:
+        for (pop, each), seen in self._seen.items():
+            if each != tenant_id or not seen.namespace:
+                continue
+            for (kind, other), item in self._namesakes(pop, each).items():
+                if kind == CLAIM.kind:
+                    known = (item.get("spec") or {}).get("serviceId") if other == name else None
+                else:
+                    ours = direct.is_ours(item, tenant_id, name)
+                    known = item["metadata"]["labels"].get(f"{GROUP}/service-id") if ours else None
+                if isinstance(known, str):
+                    return known
+        return ""
+
+    def _refuse_nowhere(self, given: Sequence[Document]) -> None:
+        there = {each for (_pop, each), seen in self._seen.items() if seen.namespace}
+        errors = []
+        for item in given:
+            key = claims.key(item.data)
+            if key and key[0] not in there and not self._silent:
+                space = paths.namespace(key[0])
+                words = f"a namespace that is there: without Git nobody makes it (kubectl create namespace {space})"
+                label = f"{item.source} {'/'.join(key)}".strip()
+                errors.append(FieldError("metadata.namespace", space, words, source=label))
+        if errors:
+            raise InvalidFields("claim-invalid", errors)
+
+    def examine(self, plan: ClaimsPlan) -> None:
+        """Looks at what lies where the plan would write, and in check mode has the servers try it.
+
+        Raises DbaasError: kube-unreachable, argocd-managed, adoption-needed, adoption-differs; nothing is written.
+        """
+        if lost := {region for claim in plan.claims for region in claim.regions if region in self._silent}:
+            raise DbaasError("kube-unreachable", "; ".join(f"{pop}: {self._silent[pop]}" for pop in sorted(lost)))
+        managed: list[tuple[str, Json]] = []
+        foreign: list[tuple[str, Json]] = []
+        self._leftovers = {}
+        for pop, objects in _services(plan):
+            copy = objects[0]
+            space, name = copy["metadata"]["namespace"], copy["metadata"]["name"]
+            tenant_id = space.removeprefix("tenant-")
+            there = self._namesakes(pop, tenant_id)
+            for item in objects:
+                live = there.get(name_of(item))
+                if live is None or direct.is_ours(live, tenant_id, name):
+                    continue
+                (managed if direct.is_managed(live) else foreign).append((pop, item))
+            gone = direct.leftovers(there.values(), objects, copy)
+            self._leftovers[f"{pop} {paths.service(tenant_id, pop, name)}"] = gone
+        if managed:
+            raise DbaasError("argocd-managed", _shortened([f"{_label(*each)} is Argo CD's" for each in managed]))
+        if foreign and not self._run.options.get("adopt"):
+            raise DbaasError("adoption-needed", _shortened([f"{_label(*each)} is there already" for each in foreign]))
+        compare(self.clusters, foreign, direct.MANAGER)
+        if self._run.check:
+            self._try([(pop, item) for pop, objects in plan.manifests.items() for item in objects])
+
+    def _try(self, items: Sequence[tuple[str, Json]]) -> list[tuple[str, Json, Json]]:
+        """(PoP, object as it is, as it would be) of each, by the servers' dry run. Raises what they refuse, at once."""
+
+        def one(each: tuple[str, Json]) -> tuple[str, Json, Json] | DbaasError:
+            pop, item = each
+            cluster, kind = self.clusters[pop], kind_of(item)
+            try:
+                now = cluster.get(kind, item["metadata"]["namespace"], item["metadata"]["name"]) or {}
+                return pop, now, cluster.apply(kind, item, manager=direct.MANAGER, dry_run=True)
+            except DbaasError as error:
+                return error
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = list(pool.map(one, items))
+        if refused := [each for each in found if isinstance(each, DbaasError)]:
+            raise DbaasError(refused[0].code, _shortened([each.message for each in refused]))
+        return [each for each in found if not isinstance(each, DbaasError)]
+
+    # --- delivering
+
+    def commit(self, base: Live, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        """Prepares the changes; there is neither message nor author, an operation stands on the objects."""
+        del message, author
+        made = f"{base.commit}+"
+        self._prepared[made] = (base, changes)
+        return made
+
+    def snapshot(self, commit: str) -> Live:
+        """The files as the prepared changes make them."""
+        live, changed = self._prepared[commit]
+        files = {path: make for path, make in live.files.items() if changed.get(path, b"") is not None}
+        files |= {path: _ready(content) for path, content in changed.items() if content is not None}
+        return Live(commit, files, live.revisions)
+
+    def diff(self, base: Live, commit: str) -> str:
+        """What the servers say that the prepared changes do, object by object."""
+        found = []
+        for path, content in self._prepared[commit][1].items():
+            place = paths.place(path)
+            if place.kind not in ("service", "snapshot"):
+                continue
+            if content is None or self._whole:
+                before = [*_objects(base.read([path]).get(path, b""))]
+                after = {name_of(item): item for item, _text in _objects(content or b"")}
+                found += [_unified(place.pop, item, after.get(name_of(item))) for item, _text in before]
+                continue
+            tried = self._try([(place.pop, item) for item, _text in _objects(content)])
+            found += [_unified(pop, now, applied) for pop, now, applied in tried]
+            found += [_unified(place.pop, item, None) for item in self._leftovers.get(f"{place.pop} {path}", [])]
+        return "".join(found)
+
+    def push(self, commit: str) -> None:
+        """Applies what is prepared, the services at once; what a PoP lacks is in `left`, and the rest goes on."""
+        live, changed = self._prepared[commit]
+        self.left, self.done = {}, []
+        work = [(paths.place(path), path, content) for path, content in changed.items()]
+        work = [each for each in work if each[0].kind in ("service", "snapshot", "retained")]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _done in pool.map(lambda each: self._send(live, *each), work):
+                pass
+
+    def _send(self, live: Live, place: paths.Place, path: str, content: bytes | None) -> None:
+        if place.kind == "retained":
+            self._retain(place)
+            return
+        where = (place.pop, place.tenant, place.name)
+        try:
+            if place.pop in self._silent:
+                # the others need not wait for the same answer
+                raise KubeError("kube-unreachable", self._silent[place.pop])
+            if content is None:
+                # the copy last: while it is there another run finds what is left
+                for item, _text in reversed([*_objects(live.read([path])[path])]):
+                    self.clusters[place.pop].delete(kind_of(item), *_place(item))
+            else:
+                self._apply(place.pop, path, [*_objects(content)])
+        except KubeError as error:
+            if self._whole and error.code != "kube-unreachable":
+                raise
+            with self._lock:
+                self.left[where] = error.message
+                if error.code == "kube-unreachable":
+                    self._silent[place.pop] = error.message
+        else:
+            with self._lock:
+                self.done.append(where)
+
+    def _apply(self, pop: str, path: str, objects: Sequence[Encoded]) -> None:
+        cluster = self.clusters[pop]
+        copies = [each for each in objects if each[0]["kind"] == CLAIM.kind]
+        for item, text in objects:
+            if item["kind"] != CLAIM.kind:
+                cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
+        for item in self._leftovers.get(f"{pop} {path}", ()):
+            kind, uid = kind_of(item), item["metadata"]["uid"]
+            if kind.kind in data_kinds():
+                cluster.patch(kind, *_place(item), {"metadata": {"annotations": {DELETION: uid}}})
+            cluster.delete(kind, *_place(item), uid)
+        # it says that all else is there: another run finishes what was cut off before it
+        for item, text in copies:
+            cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
+
+    def _retain(self, place: paths.Place) -> None:
+        body = {"metadata": {"annotations": {RETAINED: "true"}}}
+        for (pop, tenant_id), seen in self._seen.items():
+            for copy in seen.copies:
+                if (tenant_id, copy["metadata"]["name"]) == (place.tenant, place.name):
+                    self.clusters[pop].patch(CLAIM, *_place(copy), body)
+
+    def incomplete(self, result: Json) -> Json:
+        """The result of a run that could not apply everything: what is done, what is not, and why."""
+        code = "direct-incomplete"
+        cls, retry, action = CODES[code]
+        lines = [f"  {tenant_id}/{name} in {pop}: {why}" for (pop, tenant_id, name), why in sorted(self.left.items())]
+        done = [f"{tenant_id}/{name} in {pop}" for pop, tenant_id, name in sorted(self.done)]
+        text = "\n".join(
+            [
+                "Not applied:",
+                _shortened(lines),
+                f"Applied: {_shortened(done, ', ') or 'nothing'}",
+                f"{action} [{code}, {cls}]",
+            ]
+        )
+        error = {"code": code, "class": cls, "retry": retry, "action": action, "runbook": code, "fields": []}
+        return {**result, "failed": True, "msg": text, "error": error}
+
+
+def compare(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]], manager: str) -> None:
+    """Raises DbaasError adoption-differs where a running object (PoP, as it is rendered) would not stay as it is."""
+
+    def one(each: tuple[str, Json]) -> str:
+        pop, item = each
+        live = clusters[pop].get(kind_of(item), *_place(item))
+        if live is None:
+            return ""
+        applied = clusters[pop].apply(kind_of(item), item, manager=manager, dry_run=True)
+        fields = direct.changes(live, applied)
+        return f"{_label(pop, item)}: {', '.join(fields)}" if fields else ""
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        differing = [text for text in pool.map(one, items) if text]
+    if differing:
+        raise DbaasError("adoption-differs", _shortened(differing))
+
+
+def identified(clusters: Mapping[str, Cluster], given: Sequence[Document]) -> list[Document]:
+    """The documents, each with the service id of the copy that a PoP has of it, whoever made it."""
+
+    def one(item: Document) -> Document:
+        key, spec = claims.key(item.data), item.data.get("spec")
+        if key is None or not isinstance(spec, dict) or spec.get("serviceId"):
+            return item
+        for cluster in clusters.values():
+            copy = cluster.get(CLAIM, paths.namespace(key[0]), key[1]) or {}
+            if known := (copy.get("spec") or {}).get("serviceId"):
+                return replace(item, data={**item.data, "spec": {"serviceId": known, **spec}})
+        return item
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, given))
+
+
+def hand_over(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]]) -> None:
+    """What was applied here becomes Argo CD's own: a field that is taken out of Git goes from the object then."""
+
+    def one(each: tuple[str, Json]) -> None:
+        pop, item = each
+        live = clusters[pop].get(kind_of(item), *_place(item)) or {"metadata": {}}
+        fields = live["metadata"].get("managedFields") or []
+        if any(entry.get("manager") == direct.MANAGER for entry in fields):
+            named = [
+                {**entry, "manager": ARGOCD} if entry.get("manager") == direct.MANAGER else entry for entry in fields
+            ]
+            version = live["metadata"]["resourceVersion"]
+            body = {"metadata": {"managedFields": named, "resourceVersion": version}}
+            clusters[pop].patch(kind_of(item), *_place(item), body)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _done in pool.map(one, items):
+            pass
+
+
+def _ready(content: bytes) -> Callable[[], bytes]:
+    return lambda: content
+
+
+def _objects(content: bytes) -> Iterator[Encoded]:
+    """The objects of a derived file; what was written as JSON is taken as it is."""
+    texts = content.split(b"\n---\n")[1:]
+    if all(text.startswith(b"{") for text in texts):
+        yield from ((json.loads(text), text) for text in texts)
+    else:
+        yield from ((item, json.dumps(item).encode()) for item in documents.load_own(content))
+
+
+def _place(item: Json) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _label(pop: str, item: Json) -> str:
+    return f"{pop}: {item['kind']} {'/'.join(_place(item))}"
+
+
+def _listed(cluster: Cluster, kind: Kind, space: str, labels: str, *, bare: bool = False) -> list[Json]:
+    try:
+        return list(cluster.list(kind, space, labels, bare=bare)[0])
+    except KubeError as error:
+        # a kind whose definition is not there has no objects
+        if error.status == 404:
+            return []
+        raise
+
+
+def _services(plan: ClaimsPlan) -> Iterator[tuple[str, list[Json]]]:
+    """(PoP, objects there of one service, its copy first) of all that changes."""
+    for pop, objects in plan.manifests.items():
+        found: dict[Key, list[Json]] = {}
+        for item in objects:
+            labels = item["metadata"]["labels"]
+            found.setdefault((labels[direct.TENANT], labels[SERVICE]), []).append(item)
+        yield from ((pop, each) for each in found.values())
+
+
+def _unified(pop: str, before: Json | None, after: Json | None) -> str:
+    item: Json = before or after or {}
+    name = "/".join([pop, item["metadata"]["namespace"], item["kind"], item["metadata"]["name"]])
+    old, new = (documents.dump(direct.stripped(each)).splitlines(True) if each else [] for each in (before, after))
+    return "".join(
+        difflib.unified_diff(old, new, f"a/{name}" if before else "/dev/null", f"b/{name}" if after else "/dev/null")
+    )
+
+
+def _shortened(lines: Sequence[str], between: str = "\n") -> str:
+    more = [f"and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
+    return between.join([*lines[:_LINES], *more])

@@ -1,0 +1,340 @@
+"""Delivery without Git, on API servers that apply, keep data and may be down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
+
+from tests.unit.runner.applying import Applying
+from tests.unit.runner.world import World, claim
+
+Json = dict[str, Any]
+BOTH = {"regions": ["lagos", "johannesburg"]}
+#: what a ScyllaDB service is made of, the backup task included
+RING = ["ConfigMap", "NetworkPolicy", "PrometheusRule", "ScyllaCluster", "ServiceClaim", "ServiceMonitor"]
+ORIGIN = "dbaas.example.com/origin"
+
+
+class Direct:
+    """Two PoPs without Argo CD and without a repository, tenant acme in both."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.lagos, self.johannesburg = (Applying(name, "tenant-acme") for name in ("lagos", "johannesburg"))
+        world.clusters.clear()
+        world.clusters |= {"lagos": self.lagos, "johannesburg": self.johannesburg}  # type: ignore[dict-item]
+
+    def run(self, name: str = "orders", **more: Any) -> Json:
+        given = {"tenant": "acme", "name": name, "sku": "scy-ring-3", "region": "lagos", **more}
+        return self.world.run("service_claim", **{"delivery": "direct", "repository": "", **given})
+
+    def many(self, *claims: Json, **more: Any) -> Json:
+        options = {"delivery": "direct", "repository": "", **more}
+        return self.world.run("service_claims", claims=list(claims), **options)
+
+    def refused(self, **more: Any) -> DbaasError:
+        before = self.written()
+        with pytest.raises(DbaasError) as caught:
+            self.run(**more)
+        assert self.written() == before
+        return caught.value
+
+    def written(self) -> list[str]:
+        return [*self.lagos.writes, *self.johannesburg.writes]
+
+
+@pytest.fixture
+def direct(world: World, monkeypatch: pytest.MonkeyPatch) -> Direct:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    return Direct(world)
+
+
+def test_everything_is_applied_in_each_region_and_the_copy_last(direct: Direct) -> None:
+    head = direct.world.head()
+    result = direct.run(replication=BOTH)
+    assert result["changed"]
+    assert result["commit"] is None
+    assert direct.world.head() == head
+    (operation,) = result["operations"]
+    assert (operation["action"], operation["regions"]) == ("create", BOTH["regions"])
+    for pop in (direct.lagos, direct.johannesburg):
+        assert set(RING) <= set(pop.names("orders"))
+        assert pop.writes[-1] == "apply ServiceClaim orders"
+        annotations = pop.one("ServiceClaim", "orders")["metadata"]["annotations"]
+        assert annotations[ORIGIN] == "direct"
+        assert annotations["dbaas.example.com/operation"] == operation["id"]
+        assert "dbaas.example.com/path" not in annotations
+
+
+def test_again_nothing_is_written(direct: Direct) -> None:
+    made = direct.run(replication=BOTH)
+    before = direct.written()
+    again = direct.run(replication=BOTH)
+    assert not again["changed"]
+    assert again["operations"][0]["action"] == "unchanged"
+    assert again["claim"]["service_id"] == made["claim"]["service_id"]
+    assert direct.written() == before
+
+
+def test_check_mode_predicts_all_of_it_and_writes_nothing(direct: Direct) -> None:
+    direct.run()
+    before = direct.written()
+    change = {"merge": True, "resources": {"node": {"memory": "32Gi"}}, "diff": True}
+    predicted = direct.run(check=True, **change)
+    assert direct.written() == before
+    done = direct.run(**change)
+    assert predicted["operations"] == done["operations"]
+    assert predicted["diff"] == done["diff"]
+    assert done["operations"][0]["changed"] == ["spec.resources.node.memory"]
+    assert "+++ b/lagos/tenant-acme/ScyllaCluster/orders" in done["diff"]["prepared"]
+    assert "32Gi" in done["diff"]["prepared"]
+    assert direct.run(**change)["operations"][0]["action"] == "unchanged"
+
+
+def test_a_new_service_is_predicted_with_its_id(direct: Direct) -> None:
+    predicted = direct.run(check=True)
+    assert direct.written() == []
+    assert predicted["operations"] == direct.run()["operations"]
+
+
+def test_a_name_used_again_is_another_service(direct: Direct) -> None:
+    first = direct.run()["claim"]["service_id"]
+    direct.run(state="absent", deletion_policy="delete")
+    assert direct.run()["claim"]["service_id"] != first
+
+
+def test_many_services_of_tenants_in_one_run(direct: Direct) -> None:
+    result = direct.many(claim("orders"), claim("stock"), claim("users", replication=BOTH))
+    assert [item["action"] for item in result["operations"]] == ["create"] * 3
+    assert set(RING) <= set(direct.johannesburg.names("users"))
+    assert direct.johannesburg.names("orders") == []
+    before = direct.written()
+    assert not direct.many(claim("orders"), claim("stock"), claim("users", replication=BOTH))["changed"]
+    assert direct.written() == before
+
+
+def test_what_is_wrong_is_told_before_anything_is_written(direct: Direct) -> None:
+    error = direct.refused(storage={"size": "1Gi"}, version="1")
+    assert error.code == "claim-invalid"
+    assert "spec.storage.size" in str(error)
+    assert "spec.version" in str(error)
+
+
+def test_a_tenant_is_its_namespace(direct: Direct) -> None:
+    nowhere = direct.refused(tenant="nobody")
+    assert "kubectl create namespace tenant-nobody" in str(nowhere)
+    direct.johannesburg.objects.clear()
+    there = direct.refused(replication=BOTH)
+    assert "one of lagos (the tenant's regions)" in str(there)
+
+
+def test_a_pop_that_does_not_answer_stops_what_it_is_needed_for(direct: Direct) -> None:
+    direct.johannesburg.down = True
+    assert direct.refused(replication=BOTH).code == "kube-unreachable"
+    assert direct.run()["changed"]
+
+
+def test_what_could_not_be_applied_is_told_and_the_next_run_completes_it(direct: Direct) -> None:
+    direct.johannesburg.refuses = {"ServiceMonitor"}
+    first = direct.run(replication=BOTH)
+    assert first["failed"]
+    assert first["changed"]
+    assert first["error"]["code"] == "direct-incomplete"
+    assert "acme/orders in johannesburg: johannesburg: servicemonitors: 403: not here" in first["msg"]
+    assert "Applied: acme/orders in lagos" in first["msg"]
+    assert "ServiceClaim" not in direct.johannesburg.names("orders")
+    direct.johannesburg.refuses = set()
+    second = direct.run(replication=BOTH)
+    assert second["changed"]
+    assert not second.get("failed")
+    assert direct.johannesburg.names("orders") == direct.lagos.names("orders")
+    assert second["claim"]["service_id"] == first["claim"]["service_id"]
+    assert not direct.run(replication=BOTH)["changed"]
+
+
+def test_a_run_cut_off_before_any_copy_keeps_the_identity(direct: Direct) -> None:
+    direct.lagos.refuses = {"ServiceClaim"}
+    first = direct.run()
+    assert first["failed"]
+    direct.lagos.refuses = set()
+    assert direct.run()["claim"]["service_id"] == first["claim"]["service_id"]
+
+
+def test_what_is_not_rendered_any_more_goes_if_it_is_ours(direct: Direct) -> None:
+    direct.run()
+    monitor = direct.lagos.one("ServiceMonitor", "orders")
+    foreign = {**monitor, "metadata": {**monitor["metadata"], "name": "theirs", "labels": {"app": "x"}}}
+    owned = {**monitor, "metadata": {**monitor["metadata"], "name": "made", "ownerReferences": [{"name": "orders"}]}}
+    direct.lagos.put(foreign)
+    direct.lagos.put(owned)
+    off: Json = {"observability": {"metrics": {"enabled": False}}, "backup": {"enabled": False}}
+    tasks = [key for key in direct.lagos.objects if key[0] == "ScyllaDBManagerTask"]
+    predicted = direct.run(check=True, diff=True, **off)
+    assert "--- a/lagos/tenant-acme/ServiceMonitor/orders\n+++ /dev/null" in predicted["diff"]["prepared"]
+    direct.run(**off)
+    left = direct.lagos.names("orders")
+    assert "PrometheusRule" not in left
+    assert left.count("ServiceMonitor") == 1  # what an operator made
+    assert ("ServiceMonitor", "tenant-acme", "theirs") in direct.lagos.objects
+    assert ("ScyllaCluster", "tenant-acme", "orders") in direct.lagos.objects
+    assert all(key not in direct.lagos.objects for key in tasks if "backup" in key[2])
+
+
+def managed(direct: Direct, **annotations: str) -> None:
+    direct.run()
+    copy = direct.lagos.one("ServiceClaim", "orders")
+    copy["metadata"]["annotations"] |= annotations
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{ORIGIN: "git"}, {"argocd.argoproj.io/tracking-id": "services-acme:x/ServiceClaim:tenant-acme/orders"}],
+)
+def test_what_argocd_manages_is_refused(direct: Direct, annotations: dict[str, str]) -> None:
+    managed(direct, **annotations)
+    for state in ({"storage": {"size": "1Ti"}}, {"state": "absent", "deletion_policy": "delete"}):
+        error = direct.refused(**state)
+        assert error.code == "argocd-managed"
+        assert "acme/orders in lagos is kept in Git" in str(error)
+    assert direct.refused(adopt=True, version="6.2.0").code == "argocd-managed"
+
+
+def test_an_object_of_argocds_in_the_way_is_refused(direct: Direct) -> None:
+    direct.run()
+    tracked = direct.lagos.objects.pop(("ServiceClaim", "tenant-acme", "orders"))
+    assert tracked
+    direct.lagos.one("ScyllaCluster", "orders")["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "x"
+    assert direct.refused(adopt=True).code == "argocd-managed"
+
+
+def by_hand(direct: Direct, **spec: Any) -> Json:
+    """A database that somebody made, of what we would render, and nothing else of ours; how it is taken over."""
+    identity = direct.run()["claim"]["service_id"]
+    made = direct.lagos.one("ScyllaCluster", "orders")
+    direct.lagos.objects = {key: item for key, item in direct.lagos.objects.items() if key[0] == "Namespace"}
+    direct.lagos.applied.clear()
+    metadata = {"name": "orders", "namespace": "tenant-acme"}
+    direct.lagos.put({**made, "metadata": metadata, "spec": {**made["spec"], **spec}})
+    return {"adopt": True, "service_id": identity}
+
+
+def test_a_foreign_object_is_taken_over_only_when_told_to(direct: Direct) -> None:
+    how = by_hand(direct)
+    error = direct.refused()
+    assert error.code == "adoption-needed"
+    assert "lagos: ScyllaCluster tenant-acme/orders is there already" in str(error)
+    uid = direct.lagos.one("ScyllaCluster", "orders")["metadata"]["uid"]
+    assert direct.run(**how)["operations"][0]["action"] == "create"
+    assert direct.lagos.one("ScyllaCluster", "orders")["metadata"]["uid"] == uid
+    assert not direct.run()["changed"]
+
+
+def test_what_would_change_is_not_taken_over(direct: Direct) -> None:
+    how = by_hand(direct, version="5.1.0")
+    for check in (True, False):
+        error = direct.refused(**how, check=check)
+        assert error.code == "adoption-differs"
+        assert error.message == "lagos: ScyllaCluster tenant-acme/orders: spec.version"
+    # the pods of a ring bear the identity, so another one would restart them
+    assert "spec.podMetadata.labels.dbaas.example.com/service-id" in str(direct.refused(adopt=True))
+
+
+def test_deletion_marks_and_removes_and_takes_two_steps(direct: Direct) -> None:
+    direct.run(replication=BOTH)
+    direct.run("other")
+    predicted = direct.run(state="absent", deletion_policy="delete", check=True, diff=True)
+    assert predicted["changed"]
+    before = len(direct.lagos.writes)
+    result = direct.run(state="absent", deletion_policy="delete")
+    assert not result.get("failed"), result
+    assert result["operations"] == predicted["operations"]
+    assert result["commit"] is None
+    assert result["wait"][0]["regions"] == {"lagos": "gone", "johannesburg": "gone"}
+    assert direct.lagos.names("orders") == direct.johannesburg.names("orders") == []
+    assert set(RING) <= set(direct.lagos.names("other"))
+    writes = direct.lagos.writes[before:]
+    first = writes.index(next(line for line in writes if line.startswith("delete")))
+    assert "apply ServiceClaim orders" in writes[:first]
+    assert writes[-1] == "delete ServiceClaim orders"
+    again = direct.run(state="absent", deletion_policy="delete")
+    assert not again["changed"]
+
+
+def test_a_protected_service_does_not_go(direct: Direct) -> None:
+    direct.run(deletion_protection=True)
+    assert direct.refused(state="absent", deletion_policy="delete").code == "claim-invalid"
+
+
+def test_retained_it_keeps_everything_and_its_name(direct: Direct) -> None:
+    direct.run()
+    kept = direct.lagos.names("orders")
+    result = direct.run(state="absent")
+    assert result["changed"]
+    assert direct.lagos.names("orders") == kept
+    assert not direct.run(state="absent")["changed"]
+    error = direct.refused()
+    assert "dbaas.example.com/retained" in str(error)
+    del direct.lagos.one("ServiceClaim", "orders")["metadata"]["annotations"]["dbaas.example.com/retained"]
+    assert not direct.run()["changed"]
+
+
+def test_deletion_wants_every_pop_to_answer(direct: Direct) -> None:
+    direct.run(replication=BOTH)
+    direct.johannesburg.down = True
+    assert direct.refused(state="absent", deletion_policy="delete").code == "kube-unreachable"
+
+
+def test_purge_takes_what_was_delivered_directly_alone(direct: Direct) -> None:
+    direct.many(claim("orders"), claim("stock"))
+    copy = direct.lagos.one("ServiceClaim", "stock")
+    direct.lagos.put(
+        {**copy, "metadata": {"name": "theirs", "namespace": "tenant-acme", "annotations": {ORIGIN: "git"}}}
+    )
+    result = direct.many(claim("orders"), purge=True, scope={"tenant": "acme"}, deletion_policy="delete")
+    assert [(item["name"], item["action"]) for item in result["operations"]] == [
+        ("orders", "unchanged"),
+        ("stock", "delete"),
+    ]
+    assert direct.lagos.names("stock") == []
+    assert ("ServiceClaim", "tenant-acme", "theirs") in direct.lagos.objects
+
+
+def test_catalog_tenant_and_quota_come_from_a_repository_that_is_given(direct: Direct) -> None:
+    world = direct.world
+    world.run("tenant", tenant="acme", regions=["lagos", "johannesburg"], quotas={"services": 1})
+    head = world.head()
+    assert direct.run(repository=world.url)["changed"]
+    error = direct.refused(name="second", repository=world.url)
+    assert error.code == "quota-exceeded"
+    assert world.head() == head
+
+
+def test_a_service_moves_to_git_with_its_identity(direct: Direct) -> None:
+    world = direct.world
+    made = direct.run(replication=BOTH)
+    cluster = direct.lagos.one("ScyllaCluster", "orders")
+    cluster["metadata"]["managedFields"] = [{"manager": "dbaas-direct", "operation": "Apply"}, {"manager": "other"}]
+    given = {"delivery": "git", "repository": world.url, "adopt": True, "replication": BOTH}
+    before = direct.written()
+    predicted = direct.run(check=True, **given)
+    assert direct.written() == before
+    result = direct.run(**given)
+    assert result["operations"] == predicted["operations"]
+    assert result["commit"] == world.head()
+    assert result["claim"]["service_id"] == made["claim"]["service_id"]
+    fields = direct.lagos.one("ScyllaCluster", "orders")["metadata"]["managedFields"]
+    assert [entry["manager"] for entry in fields] == ["argocd-controller", "other"]
+    assert not direct.run(**given)["changed"]
+
+
+def test_what_would_restart_does_not_move_to_git(direct: Direct) -> None:
+    direct.run()
+    head = direct.world.head()
+    given = {"delivery": "git", "repository": direct.world.url, "adopt": True}
+    error = direct.refused(resources={"node": {"memory": "64Gi"}}, **given)
+    assert error.code == "adoption-differs"
+    assert "memory" in str(error)
+    assert direct.world.head() == head
