@@ -133,6 +133,9 @@ class Raced:
     def diff(self, base: Snapshot, commit: str) -> str:
         return f"{base.commit}{commit}"
 
+    def snapshot(self, commit: str) -> Snapshot:
+        return Snapshot(GitRepository.__new__(GitRepository), commit)
+
     def push(self, commit: str) -> None:
         self.pushes += 1
         raise DbaasError(self.code, commit)

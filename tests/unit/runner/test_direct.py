@@ -82,7 +82,7 @@ def test_again_nothing_is_written(direct: Direct) -> None:
 def test_check_mode_predicts_all_of_it_and_writes_nothing(direct: Direct) -> None:
     direct.run()
     before = direct.written()
-    change = {"merge": True, "resources": {"node": {"memory": "32Gi"}}, "diff": True}
+    change: Json = {"merge": True, "resources": {"node": {"memory": "32Gi"}}, "diff": True}
     predicted = direct.run(check=True, **change)
     assert direct.written() == before
     done = direct.run(**change)
@@ -317,7 +317,7 @@ def test_a_service_moves_to_git_with_its_identity(direct: Direct) -> None:
     made = direct.run(replication=BOTH)
     cluster = direct.lagos.one("ScyllaCluster", "orders")
     cluster["metadata"]["managedFields"] = [{"manager": "dbaas-direct", "operation": "Apply"}, {"manager": "other"}]
-    given = {"delivery": "git", "repository": world.url, "adopt": True, "replication": BOTH}
+    given: Json = {"delivery": "git", "repository": world.url, "adopt": True, "replication": BOTH}
     before = direct.written()
     predicted = direct.run(check=True, **given)
     assert direct.written() == before
@@ -333,7 +333,7 @@ def test_a_service_moves_to_git_with_its_identity(direct: Direct) -> None:
 def test_what_would_restart_does_not_move_to_git(direct: Direct) -> None:
     direct.run()
     head = direct.world.head()
-    given = {"delivery": "git", "repository": direct.world.url, "adopt": True}
+    given: Json = {"delivery": "git", "repository": direct.world.url, "adopt": True}
     error = direct.refused(resources={"node": {"memory": "64Gi"}}, **given)
     assert error.code == "adoption-differs"
     assert "memory" in str(error)
