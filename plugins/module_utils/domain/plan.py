@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import names, paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
@@ -129,6 +129,24 @@ def held_paths(blobs: Iterable[str], limited: Collection[str]) -> list[str]:
     return list(found.values())
 
 
+def neighbour_paths(documents: Iterable[Document], blobs: Iterable[str]) -> list[str]:
+    """The files of services whose objects could be called as those of the services given: one of each."""
+    given: dict[str, set[str]] = {}
+    for item in documents:
+        if identity := claims.key(item.data):
+            given.setdefault(identity[0], set()).add(identity[1])
+    found: dict[str, dict[str, str]] = {}
+    for path in blobs:
+        if (place := paths.service_of(path)) and place[0] in given:
+            found.setdefault(place[0], {}).setdefault(place[2], path)
+    wanted: dict[str, None] = {}
+    for tenant_id, standing in found.items():
+        for pair in names.related({*given[tenant_id], *standing}):
+            if given[tenant_id].intersection(pair):
+                wanted.update(dict.fromkeys(standing[name] for name in pair if name in standing))
+    return list(wanted)
+
+
 def held_specs(files: Mapping[str, bytes], limited: Collection[str], yaml: Yaml) -> dict[str, dict[str, Json]]:
     """The whole specs that were rendered last, by tenant and service, out of the files of held_paths.
 
@@ -153,7 +171,9 @@ def plan_claims(
     request: Request,
     yaml: Yaml,
 ) -> ClaimsPlan:
-    """The plan for these claims, given the files of wanted_paths (and held_paths, of tenants with quotas) that exist.
+    """The plan for these claims, given the files of wanted_paths and neighbour_paths that exist.
+
+    Those of held_paths too, of tenants with quotas.
 
     Raises InvalidFields naming all that is wrong: claim-invalid, or quota-exceeded when nothing but quotas is.
     """
@@ -182,6 +202,7 @@ def plan_claims(
             if identity:
                 _refuse_spoiled(*identity, files, platform, yaml)
             raise
+    errors += _namesakes(plan, labels, files, catalog, yaml)
     beyond = _beyond_quotas(plan, labels, files, tenants or {}, yaml)
     if errors or beyond:
         raise InvalidFields("claim-invalid" if errors else "quota-exceeded", [*errors, *beyond])
@@ -217,6 +238,49 @@ def _beyond_quotas(
         for tenant_id, items in wanted.items()
         for error in quota.errors(tenant_id, quotas[tenant_id], held[tenant_id].values(), items)
     ]
+
+
+def _namesakes(
+    plan: ClaimsPlan,
+    labels: Mapping[tuple[str, str], str],
+    files: Mapping[str, bytes],
+    catalog: Catalog,
+    yaml: Yaml,
+) -> Iterable[FieldError]:
+    """New services, and those that come to a region, whose objects would be called as another service's."""
+    tenants: dict[str, dict[str, Json]] = {}
+    entering: set[tuple[str, str]] = set()
+    for claim, operation in zip(plan.claims, plan.operations, strict=True):
+        tenants.setdefault(claim.tenant, {})[claim.name] = claim.spec
+        if not _stands(claim, files) or "spec.replication.regions" in operation.changed:
+            entering.add((claim.tenant, claim.name))
+    standing: dict[str, dict[str, str]] = {}
+    for path in files if entering else ():
+        if (place := paths.service_of(path)) and place[0] in tenants:
+            standing.setdefault(place[0], {}).setdefault(place[2], path)
+    for tenant_id, specs in tenants.items():
+        there = standing.get(tenant_id, {})
+        for short, long in names.related({*specs, *there}):
+            one = long if (tenant_id, long) in entering else short
+            if (tenant_id, one) not in entering:
+                continue
+            pair = [specs.get(name) or _spec(copy_in(files[there[name]], there[name], yaml)) for name in (short, long)]
+            # a file that was spoiled must not hold up other services
+            if not all(spec.keys() >= _WHOLE and _sound(spec) for spec in pair) or not _meet(*pair):
+                continue
+            its, others = (names.endings(*item, catalog.regions) for item in zip((short, long), pair, strict=True))
+            if what := names.shared(short, its, long, others):
+                words = f"another name: {what} would be one of service {short if one == long else long} too"
+                yield FieldError("metadata.name", one, words, source=labels[tenant_id, one])
+
+
+def _meet(one: Json, other: Json) -> bool:
+    """Whether two services have a region in common."""
+    return not set(one["replication"]["regions"]).isdisjoint(other["replication"]["regions"])
+
+
+def _stands(claim: Claim, files: Mapping[str, bytes]) -> bool:
+    return any(paths.service(claim.tenant, region, claim.name) in files for region in claim.regions)
 
 
 def _plan_one(

@@ -54,8 +54,6 @@ _USERS = {
 #: an estimate: a node stops, starts and has its partitions again
 _RESTART_SECONDS = 300
 _PODS = "aerospike.com/cr"
-#: what the operator makes of a backup service bears the cluster's name with this behind it, and so would a cluster's
-_TAKEN = "-backups"
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
@@ -111,10 +109,7 @@ return {status = "Progressing", message = "waiting for the operator"}
 
     written: Mapping[str, Sequence[str]] = {f"{_GROUP}_{CLUSTER.kind}": tuple(_written())}
 
-    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
-        if name.endswith(_TAKEN):
-            words = f"another name: one that ends in {_TAKEN} can be a part of another service"
-            yield FieldError("metadata.name", name, words)
+    def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:  # noqa: ARG002 - as Engine has it
         yield from shared.enough_nodes(spec, "node")
         zones = [len(regions[each]["zones"]) for each in spec["replication"]["regions"] if each in regions]
         if spec["highAvailability"]["multiAZ"] and min(zones) < 3:
@@ -410,6 +405,16 @@ return {status = "Progressing", message = "waiting for the operator"}
         # the first name is what nodes and clients ask each other for, see _tls_name
         hosts = (host, f"{host}.{{domain}}", f"*.{host}.{{domain}}")
         return (*passwords, *shared.served(name, spec, hosts))
+
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
+        rack, pod, backups = "-#", "-#-#", "-backups"
+        return {
+            "Service": ["", pod, backups],
+            "StatefulSet": [rack],
+            "Pod": [pod],
+            "ConfigMap": [rack, backups],
+            "Deployment": [backups],
+        }
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         by = {item["kind"]: item for item in objects}

@@ -254,6 +254,13 @@ class Engine(Protocol):
     def secrets(self, name: str, spec: Obj) -> tuple[SecretNeed, ...]:
         """Secrets that the observer makes."""
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:
+        """Kind -> what follows the claim's name in names of objects in its namespace, the operator's among them.
+
+        Of the kinds that another engine's services have as well, without Secrets of `secrets`. "#" stands for a number,
+        "~" for anything that ends in a hash of eight digits. regions is that section of the catalog.
+        """
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         """The state of the operator's objects (one at least) of one service in one region."""
 

@@ -232,6 +232,9 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         hosts = (f"{name}.{{namespace}}.svc.{{domain}}", f"{name}.{{namespace}}.svc", f"{name}.{{namespace}}", name)
         return password, shared.certificate(shared.certificate_secret(name, spec), hosts)
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
+        return {"Service": [""], "StatefulSet": [""], "Pod": ["-#"]}
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002 - as Engine has it
         (dragonfly,) = objects
         status: Obj = dragonfly.get("status", {})

@@ -314,6 +314,21 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             shared.certificate(f"{certificate}-internal", tuple(hosts)),
         )
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
+        members = ["-rs#", "-cfg"] if _sharded(spec) else ["-rs#"]
+        sets = [*members, "-mongos"] if _sharded(spec) else members
+        nodes = [f"{each}-#" for each in sets]
+        settings = [f"{each}-mongod" for each in members] + sets[len(members) :]
+        return {
+            "Service": [*sets, *nodes],
+            "StatefulSet": sets,
+            "Pod": nodes,
+            "ConfigMap": [*settings, *(f"{each}-hookscript" for each in settings), "-pbm-hookscript"],
+            "PodDisruptionBudget": [*(f"-mongod{each}" for each in members), *sets[len(members) :]],
+            # by names of its own where the claim's object gives none
+            "Secret": ["-custom-user-secret", "-databaseadmin-conn-str"],
+        }
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         wanted = sum(role["replicas"] for role in spec["resources"].values())
         cluster = next((item for item in objects if item["kind"] == CLUSTER.kind), None)

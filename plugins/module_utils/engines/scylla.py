@@ -242,6 +242,26 @@ return {status = "Progressing", message = "waiting for the operator"}
             SecretNeed(f"{name}-credentials", "superuser", {"username": "dbaas", "password": "{password}"}),
         )
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:
+        rings = {
+            region: [rack for rack, *_rest in racks(region, regions[region]["zones"], spec)]
+            for region in spec["replication"]["regions"]
+            if region in regions
+        }
+        sets = [f"-{region}-{rack}" for region, ring in rings.items() for rack in ring]
+        members = [f"{each}-#" for each in sets]
+        snitches = [f"-{rack}-snitch-config" for ring in rings.values() for rack in ring]
+        authorities = ("-local-client-ca", "-local-serving-ca")
+        certificates = ("-local-serving-certs", "-local-user-admin", "-local-cql-connection-configs-admin")
+        return {
+            "Service": ["-client", *members],
+            "StatefulSet": sets,
+            "Pod": members,
+            "ConfigMap": ["-config", "-managed-config", "-upgrade-context", *authorities, *snitches],
+            "Secret": ["-auth-token", *authorities, *certificates],
+            "ServiceAccount": ["-member"],
+        }
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002 - as Engine has it
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         status: Obj = cluster.get("status", {})

@@ -357,6 +357,9 @@ return {status = "Progressing", message = "waiting for the operator"}
             *shared.served(name, spec, (host, f"{host}.{{domain}}")),
         )
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
+        return {"Service": ["-vtgate", "-vttablet", "-~"], "Pod": ["-~", "-~-#"], "Deployment": ["-~"]}
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
         status: Obj = cluster.get("status", {})

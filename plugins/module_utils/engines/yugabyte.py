@@ -238,6 +238,10 @@ return {status = "Progressing", message = message}
         fields = {"username": "yugabyte", "password": "{password}", "ysqlPassword": "{password}"}
         return (SecretNeed(_credentials(name), "superuser", fields),)
 
+    def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
+        # names that its operator gives begin with yb, and have an id of the universe in them
+        return {"Service": ["-master", "-tserver"]}
+
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         by = {item["kind"]: item for item in objects}
         backup = _backup_condition(*(by.get(kind.kind, {}).get("status", {}) for kind in (STORAGE, SCHEDULE)))

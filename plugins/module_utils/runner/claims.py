@@ -25,6 +25,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     Yaml,
     claims_message,
     held_paths,
+    neighbour_paths,
     plan_claims,
     wanted_paths,
 )
@@ -269,7 +270,7 @@ def change(run: Run, snapshot: Tree, given: Sequence[Document], yaml: Yaml = bas
     request = base.request(run, snapshot.commit)
     tenants = base.tenants_of(snapshot, ids)
     held = held_paths(snapshot.blobs, limited) if (limited := quota.of(tenants)) else []
-    files = snapshot.read([*wanted_paths(given, platform), *held])
+    files = snapshot.read([*wanted_paths(given, platform), *neighbour_paths(given, snapshot.blobs), *held])
     plan = plan_claims(
         given,
         files,

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.aerospike import (
@@ -15,11 +14,9 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.aerospike i
     Aerospike,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.unit.domain import shipped
-from tests.unit.domain.shipped import CALM, admitted, only, refused, rendered
+from tests.unit.domain.shipped import admitted, only, refused, rendered
 
 Json = dict[str, Any]
 
@@ -478,34 +475,6 @@ def test_where_clients_connect() -> None:
     assert (to.secret, to.ca_secret, to.client_certificate_secret) == ("shop-credentials", "shop-tls", None)
 
 
-NAMES = st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= schema.NAME_LENGTH)
-
-
-def names(name: str) -> set[tuple[str, str]]:
-    """Everything by name that a service has in its namespace, what the operator makes of it included."""
-    claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **PLAIN}, name))
-    if claim is None:
-        assert [error.path for error in errors] == ["metadata.name"]
-        return set()
-    objects = render(claim, shipped.catalog(), shipped.platform(), shipped.STAMP)["lagos"]
-    made = {(item["kind"], item["metadata"]["name"]) for item in objects}
-    assert len(made) == len(objects)
-    # the operator's: services of both, a set and its configuration for each rack, at most 63 characters a name
-    racks = [f"{name}-{number}" for number in (1, 2, 3)]
-    sets = {(kind, rack) for rack in racks for kind in ("StatefulSet", "ConfigMap")}
-    assert all(len(rack) <= 52 for rack in racks)
-    own = {("Service", name), ("Service", f"{name}-backups"), ("ConfigMap", f"{name}-backups")}
-    return made | sets | own | {("Secret", need.name) for need in ENGINE.secrets(name, RUNNING)}
-
-
-@CALM
-@given(NAMES, st.sampled_from(["", "-backups", "-tls", "-1", "-admin", "-credentials"]))
-def test_two_services_share_no_name(name: str, more: str) -> None:
-    other = f"{name}{more}"[: schema.NAME_LENGTH].rstrip("-")
-    if other != name:
-        assert not names(name) & names(other)
-
-
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -538,12 +507,6 @@ def test_two_zones_are_no_majority() -> None:
     error = refused(PLAIN, offered=offered)["spec.highAvailability.multiAZ"]
     assert (error.nearest, "majority" in error.allowed) == (False, True)
     admitted({**PLAIN, "highAvailability": {"multiAZ": False}}, offered=offered)
-
-
-def test_names_that_are_another_services() -> None:
-    _claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **PLAIN}, "shop-backups"))
-    assert [error.path for error in errors] == ["metadata.name"]
-    assert "ends in -backups" in errors[0].allowed
 
 
 def test_both_kinds_of_days_where_no_backups_are_made() -> None:

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
@@ -437,28 +436,6 @@ def test_where_clients_connect() -> None:
 
 def test_a_tablet_has_one_volume() -> None:
     assert ENGINE.volumes(RUNNING) == {"vtgate": "0", "vttablet": "0"}
-
-
-NAMES = st.from_regex(schema.NAME, fullmatch=True).filter(lambda name: len(name) <= schema.NAME_LENGTH)
-
-
-def names(name: str) -> set[tuple[str, str]]:
-    """Everything by name that a service has; the operator's own names end in a hash of all their parts."""
-    claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **PLAIN}, name))
-    assert claim is not None, errors
-    objects = render(claim, shipped.catalog(), shipped.platform(), shipped.STAMP)["lagos"]
-    made = {(item["kind"], item["metadata"]["name"]) for item in objects}
-    assert len(made) == len(objects)
-    assert all(len(each) <= 63 for _kind, each in made)
-    return made | {("Secret", need.name) for need in ENGINE.secrets(name, RUNNING)}
-
-
-@CALM
-@given(NAMES, st.sampled_from(["", "-vtgate", "-vttablet", "-clients", "-tls", "-init", "-credentials"]))
-def test_two_services_share_no_name(name: str, more: str) -> None:
-    other = f"{name}{more}"[: schema.NAME_LENGTH].rstrip("-")
-    if other != name:
-        assert not names(name) & names(other)
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------
