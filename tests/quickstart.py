@@ -1,6 +1,6 @@
-"""`make quickstart`: two points of presence on this machine, a tenant, and a ScyllaDB ring that spans both.
+"""`make quickstart`: two points of presence on this machine, a tenant, and a database of each of the six engines.
 
-The plan of the service is shown first, while the lab comes up: rendering needs nothing that runs.
+The plan of the services is shown first, while the lab comes up: rendering needs nothing that runs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -22,24 +23,23 @@ from tests.lab import Lab, LabError
 from tests.lab.platform import ROOT, environment, playbook_command, set_up
 from tests.lab.progress import Progress
 
+Json = dict[str, Any]
+
 POPS = ("lagos", "johannesburg")
 TENANT = "acme"
-SERVICE = "orders"
-ANSWERS = {
-    "tenant": TENANT,
-    "service": SERVICE,
-    "sku": "scy-ring-3",
-    "region": "lagos",
-    "regions": list(POPS),
-    "allowed_cidrs": ["10.0.0.0/8"],
-}
+SERVICES = "tests/lab/services.yml"
+PLAYBOOKS: tuple[tuple[str, Json], ...] = (
+    ("dbaas.platform.onboard_tenant", {"tenant": TENANT, "regions": list(POPS), "owners": [f"{TENANT}-admins"]}),
+    ("tests/lab/engines.yml", {}),
+)
 
-console = Console(highlight=False)
+#: a table that goes into a file or a pipe is not folded
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def main() -> int:
     started = time.monotonic()
-    console.print("[bold]dbaas.platform[/bold]: a ScyllaDB ring over two points of presence, from one claim\n")
+    console.print("[bold]dbaas.platform[/bold]: a database of each of six engines, from six claims in one commit\n")
     planner = threading.Thread(target=show_plan)
     planner.start()
     try:
@@ -53,11 +53,8 @@ def main() -> int:
     finally:
         planner.join()
     changed = 0
-    for playbook, answers in (
-        ("onboard_tenant", {"tenant": TENANT, "regions": list(POPS), "owners": [f"{TENANT}-admins"]}),
-        ("provision_service", ANSWERS),
-    ):
-        console.print(f"\n[bold]ansible-playbook dbaas.platform.{playbook}[/bold]")
+    for playbook, answers in PLAYBOOKS:
+        console.print(f"\n[bold]ansible-playbook {playbook}[/bold]")
         code, count = play(lab, playbook, answers)
         changed += count
         if code:
@@ -77,44 +74,30 @@ def main() -> int:
 
 
 def show_plan() -> None:
-    """What the service will be made of, before anything runs."""
-    task = {"tenant": TENANT, "name": SERVICE, "state": "rendered", "sku": ANSWERS["sku"], "region": ANSWERS["region"]}
-    arguments = {
-        **task,
-        "replication": {"regions": list(POPS)},
-        "networking": {"allowed_cidrs": ANSWERS["allowed_cidrs"]},
-    }
-    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "dbaas.platform.service_claim"]
-    command += ["-a", json.dumps(arguments)]
+    """What the services will be made of, before anything runs."""
     env = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    done = subprocess.run(command, env={**_clean(), **env}, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        console.print(done.stdout + done.stderr)
-        return
-    result = json.loads(done.stdout[done.stdout.index("{") :])
-    console.print(plan_table(result))
+    result = module("service_claims", {"src": SERVICES, "state": "rendered"}, {**_clean(), **env})
+    if result:
+        console.print(plan_table(result))
 
 
-def plan_table(result: dict[str, Any]) -> Table:
-    """The plan as a table: region, what goes there."""
-    claim = result["claim"]
-    table = Table(
-        title=f"Plan of {claim['tenant']}/{claim['name']}: {claim['sku']}, {claim['plan']}, {claim['topology']}, "
-        f"version {claim['version']}; ${claim['price_monthly_usd']} a month, {claim['sla_percent']} % SLA",
-        title_justify="left",
-    )
-    table.add_column("goes to")
-    table.add_column("objects")
-    for region in claim["regions"]:
-        kinds = [item["object"]["kind"] for item in result["manifests"]["rendered"] if item["pop"] == region]
-        home = " (home)" if region == claim["region"] else ""
-        table.add_row(region + home, ", ".join(kinds))
+def plan_table(result: Json) -> Table:
+    """The plan as a table: a service a line, and what it costs."""
+    table = Table(title=f"What {SERVICES} asks for", title_justify="left")
+    for column in ("service", "engine", "SKU", "version", "objects", "$/month", "SLA %", "regions"):
+        table.add_column(column, no_wrap=column != "regions")
+    objects = [item["object"]["metadata"]["labels"] for item in result["manifests"]["rendered"]]
+    names = [labels["dbaas.example.com/service"] for labels in objects]
+    for claim in result["claims"]:
+        what = [claim[field] for field in ("name", "engine", "sku", "version")]
+        figures = (names.count(claim["name"]), claim["price_monthly_usd"], claim["sla_percent"])
+        table.add_row(*what, *map(str, figures), ", ".join(claim["regions"]))
     return table
 
 
-def play(lab: Lab, playbook: str, answers: dict[str, Any]) -> tuple[int, int]:
+def play(lab: Lab, playbook: str, answers: Json) -> tuple[int, int]:
     """Runs a playbook, its output shown as it comes; exit code and the number of changed tasks."""
-    command = playbook_command(lab, f"dbaas.platform.{playbook}", answers)
+    command = playbook_command(lab, playbook, answers)
     changed = 0
     process = subprocess.Popen(command, env=environment(lab), stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
@@ -127,35 +110,36 @@ def play(lab: Lab, playbook: str, answers: dict[str, Any]) -> tuple[int, int]:
 
 
 def show_state(lab: Lab) -> None:
-    """The service as service_claim_info sees it."""
-    arguments = json.dumps({"tenant": TENANT, "names": [SERVICE]})
-    command = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "adhoc",
-        "localhost",
-        "-m",
-        "dbaas.platform.service_claim_info",
-        "-a",
-        arguments,
-    ]
-    done = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        console.print(done.stdout + done.stderr)
+    """The services as service_claim_info sees them."""
+    result = module("service_claim_info", {"tenant": TENANT}, environment(lab))
+    if not result:
         return
-    service = json.loads(done.stdout[done.stdout.index("{") :])["services"][0]
-    table = Table(title=f"{TENANT}/{SERVICE}: {service['phase']}", title_justify="left")
-    for column in ("region", "phase", "nodes", "connect"):
-        table.add_column(column, overflow="fold")
-    urls = {endpoint["region"]: endpoint["url"] for endpoint in service["endpoints"]}
-    for region, data in service["regions"].items():
-        table.add_row(region, data["phase"], f"{data['ready']} of {data['wanted']}", urls.get(region, ""))
+    table = Table(title=f"Services of tenant {TENANT}", title_justify="left")
+    for column in ("service", "phase", "engine", "SKU", "region", "nodes", "connection"):
+        table.add_column(column, no_wrap=column != "connection", overflow="fold")
+    for service in result["services"]:
+        urls = {endpoint["region"]: endpoint["url"] for endpoint in service["endpoints"]}
+        for number, (region, data) in enumerate(service["regions"].items()):
+            engine, sku = service["spec"]["engine"], service["spec"]["sku"]
+            what = ("", "", "", "") if number else (service["name"], service["phase"], engine, sku)
+            table.add_row(*what, region, f"{data['ready']} of {data['wanted']}", urls.get(region, ""))
     console.print(table)
-    secret = service["connection"]["secretRef"]["name"]
     console.print(
-        f"credentials: Secret {secret} in namespace tenant-{TENANT}, the same in both regions", soft_wrap=True
+        f"credentials: Secrets <service>-credentials in namespace tenant-{TENANT}, the same in all regions",
+        soft_wrap=True,
     )
+
+
+def module(name: str, arguments: Json, env: Mapping[str, str]) -> Json:
+    """The result of a module; {} where it failed, which is shown then."""
+    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", f"dbaas.platform.{name}"]
+    command += ["-a", json.dumps(arguments)]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        console.print(done.stdout + done.stderr, markup=False)
+        return {}
+    result: Json = json.loads(done.stdout[done.stdout.index("{") :])
+    return result
 
 
 def _clean() -> dict[str, str]:
