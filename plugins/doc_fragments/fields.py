@@ -196,6 +196,47 @@ options:
     description:
       - "Nodes of each role of the engine, as the SKU names them; the SKU's when not given."
     type: dict
+  parameters:
+    description:
+      - "Settings of the engine, by the names that the catalog has of it; it says what each may be and what changing it restarts."
+    type: dict
+  paused:
+    description:
+      - "Whether the database is stopped and its data kept, where the engine can. It runs when not given."
+    type: bool
+  maintenance:
+    description:
+      - When a change that restarts nodes may begin; at any time without windows.
+    type: dict
+    suboptions:
+      windows:
+        description:
+          - "Stretches of the week, in UTC."
+        type: list
+        elements: dict
+  placement:
+    description:
+      - Machines that the nodes stand on.
+    type: dict
+    suboptions:
+      node_selector:
+        description:
+          - Labels that a machine must have.
+        type: dict
+      tolerations:
+        description:
+          - "Taints of machines that the nodes bear, as pods have them."
+        type: list
+        elements: dict
+  images:
+    description:
+      - "Images of the tenant's own, by what they are for, where the tenant's document allows it."
+    type: dict
+  overrides:
+    description:
+      - "Patches of what is rendered, of the kinds that the tenant's document allows. What a patch does is nobody's promise."
+    type: list
+    elements: dict
 """
 
     TENANT = r"""
@@ -260,6 +301,21 @@ options:
       - "Allowed is an address such as s3://bucket or s3://bucket/path."
     type: list
     elements: str
+  allows:
+    description:
+      - What its claims may do beyond what the catalog offers; nothing of it when not given.
+    type: dict
+    suboptions:
+      overrides:
+        description:
+          - Kinds that spec.overrides may patch.
+          - Allowed is a kind such as ScyllaCluster.
+        type: list
+        elements: str
+      images:
+        description:
+          - Whether spec.images may name images of its own.
+        type: bool
   billing_account:
     description:
       - Account that is charged.

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 Json = dict[str, Any]
 
@@ -44,6 +45,18 @@ _NAME: Json = {"type": "string", "pattern": schema.LABEL, "maxLength": 63}
 _DATE: Json = {"type": "string", "pattern": schema.DATE}
 _NUMBER: Json = {"type": "number", "minimum": 0}
 _COUNT: Json = {"type": "integer", "minimum": 1}
+#: A setting of an engine: what it may be (without a type any text, number or truth value), and where it is rendered to.
+_PARAMETER: Json = _fields(
+    {"restart": {"enum": list(RESTARTS)}},
+    {
+        "default": {},
+        "type": {"enum": ["integer", "number", "boolean", "text"]},
+        "min": {"type": "number"},
+        "max": {"type": "number"},
+        "values": _list({}),
+        "place": _TEXT,
+    },
+)
 #: What the files of the catalog hold; each file any of these sections, each section a mapping by name.
 SCHEMA: Json = {
     "type": "object",
@@ -91,7 +104,7 @@ SCHEMA: Json = {
                     "agentVersion": _TEXT,
                     "images": _by_name(_TEXT),
                     "lockserver": _TEXT,
-                    "parameters": _by_name(_fields({"restart": {"enum": list(RESTARTS)}}, {"default": {}})),
+                    "parameters": _by_name(_PARAMETER),
                     "capabilities": _by_name({}),
                 },
             )
@@ -232,6 +245,10 @@ def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
         if data.get("default") and data["channel"] == "expired":
             yield FieldError(f"{path}.{version}.channel", "expired", "for the default version another channel")
         yield from _known(f"{path}.{version}.upgradesTo", data.get("upgradesTo", []), versions)
+    places = getattr(ENGINES.get(name), "places", None)
+    for parameter, data in catalog.engines[name].get("parameters", {}).items():
+        if places is not None and "place" in data:
+            yield from _known(f"engines.{name}.parameters.{parameter}.place", [data["place"]], places)
 
 
 def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:

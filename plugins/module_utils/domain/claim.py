@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity, schedule, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
+    hatches,
+    paths,
+    quantity,
+    schedule,
+    schema,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog, Sku
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, network_problem
@@ -192,6 +198,7 @@ class Admission:
         warnings: list[str] = []
         errors += self._version(spec, before, warnings)
         errors += self._limits(spec, sku)
+        errors += hatches.errors(spec, self._catalog.engines[sku.engine], (self._tenants or {}).get(tenant))
         engine = ENGINES[sku.engine]
         if spec["region"] in self._catalog.regions:
             told = {error.path for error in errors}

@@ -8,7 +8,7 @@ What only an engine knows comes from `Engine.consequences`; what surrounds every
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
@@ -29,6 +29,7 @@ _AROUND = {
     "spec.backup": "the schedule of the operator, from the next backup on",
     "spec.deletionProtection": "what deprovisioning may do",
     "spec.observability": "monitors and rules beside the database",
+    "spec.maintenance": "when changes that restart nodes may begin, this one's own windows first",
     "spec.networking.allowedCIDRs": "the network policy; connections that are open stay, new ones follow the new list",
 }
 
@@ -92,7 +93,7 @@ def of_change(
     before: Json, after: Json, changed: Iterable[str], catalog: Catalog, more: Iterable[Consequence] = ()
 ) -> Effects:
     """The effects of a change between two admitted specs; changed names the fields that differ, more what else does."""
-    found = [*consequences(before, after, changed), *more]
+    found = [*consequences(before, after, changed, catalog), *more]
     restarts = [item.seconds for item in found if item.restart != "none"]
     # what restarts nodes does so once for all fields; what else there is comes one after the other
     seconds = max(restarts, default=0) + sum(item.seconds for item in found if item.restart == "none")
@@ -106,12 +107,57 @@ def of_change(
     )
 
 
-def consequences(before: Json, after: Json, changed: Iterable[str]) -> list[Consequence]:
+def consequences(before: Json, after: Json, changed: Iterable[str], catalog: Catalog) -> list[Consequence]:
     """One consequence or more for each field that is named: the engine's, else what holds for every engine."""
     known = [*ENGINES[after["engine"]].consequences(before, after)]
     told = {item.field for item in known}
     rest = [field for field in changed if not any(_within(field, each) for each in told)]
-    return [*known, *(_around(field, before, after) for field in rest)]
+    found = [*known, *(_asked(field, before, after, catalog) or _around(field, before, after) for field in rest)]
+    alone = _nodes(before) == 1
+    return [
+        replace(item, restart="outage", how=f"the only node restarts: {item.how}")
+        if alone and item.restart == "rolling"
+        else item
+        for item in found
+    ]
+
+
+def _nodes(spec: Json) -> int:
+    """Of all roles in all regions."""
+    return int(sum(role["replicas"] for role in spec["resources"].values()) * len(spec["replication"]["regions"]))
+
+
+def _asked(field: str, before: Json, after: Json, catalog: Catalog) -> Consequence | None:
+    """What a claim asks beyond its SKU; None for any other field."""
+    engine = ENGINES[after["engine"]]
+    seconds = engine.restart_seconds * _nodes(before)
+    if field == "spec.paused":
+        if after.get("paused"):
+            how = "all nodes stop and their volumes stay; nobody connects, and no backups are made"
+            return Consequence(field, "outage", engine.restart_seconds, how)
+        return Consequence(field, "none", engine.start_seconds, "all nodes start again")
+    if _within(field, "spec.parameters"):
+        known = catalog.engines[after["engine"]].get("parameters", {})
+        # a setting that the catalog no longer knows is as bad as any
+        restart = known.get(field.removeprefix("spec.parameters."), {"restart": "rolling"})["restart"]
+        how = "nodes take it while they run" if restart == "none" else "nodes restart with it, one at a time"
+        return Consequence(field, restart, 0 if restart == "none" else seconds, how)
+    if field == "spec.placement":
+        how = "nodes restart one at a time, on machines that fit; one whose volume cannot follow stays away"
+        return Consequence(field, "rolling", seconds, how)
+    if field == "spec.images":
+        return Consequence(field, "rolling", seconds, "nodes restart with it, one at a time")
+    if field == "spec.overrides":
+        kinds = {item["kind"] for spec in (before, after) for item in spec.get("overrides", [])}
+        if kinds & _restarting():
+            return Consequence(field, "rolling", seconds, "what a patch does nobody says; a restart is reckoned with")
+        return Consequence(field, "none", 0, f"{', '.join(sorted(kinds))} beside the database")
+    return None
+
+
+def _restarting() -> set[str]:
+    """Kinds of objects whose change restarts nodes: the database itself comes first, a ConfigMap holds its settings."""
+    return {engine.kinds[0].kind for engine in ENGINES.values()} | {"ConfigMap"}
 
 
 def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, renderer: str) -> Iterator[Consequence]:
@@ -119,14 +165,12 @@ def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, r
 
     Another catalog or renderer makes other objects of it, and a change of something else takes them along.
     """
-    # the database itself comes first, and a ConfigMap holds its settings
-    restarting = {engine.kinds[0].kind for engine in ENGINES.values()} | {"ConfigMap"}
     before = {(item["kind"], item["metadata"]["name"]): _content(item) for item in standing}
     after = {(item["kind"], item["metadata"]["name"]): _content(item) for item in rendered}
     for (kind, name), content in after.items():
         if before.get((kind, name)) != content:
             how = f"catalog {catalog.revision} and renderer {renderer} make another one of it, see the diff"
-            yield Consequence(f"{kind} {name}", "rolling" if kind in restarting else "none", 0, how)
+            yield Consequence(f"{kind} {name}", "rolling" if kind in _restarting() else "none", 0, how)
 
 
 def _content(item: Json) -> Json:

@@ -341,7 +341,13 @@ def _plan_one(
     operation = str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{action}"))
     who = (request.requester, request.deadline, request.origin)
     stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, *who)
-    manifests = render(claim, catalog, platform, stamp)
+    try:
+        manifests = render(claim, catalog, platform, stamp)
+    except InvalidFields as error:
+        if error.code != "claim-invalid":
+            raise
+        plan.claims.pop()
+        return [replace(item, source=label) for item in error.errors]
     plan.files[path] = content
     for region, objects in manifests.items():
         plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
@@ -503,8 +509,15 @@ def _sound(spec: Json) -> bool:
     return all(isinstance(text, str) for text in texts)
 
 
+#: fields that are told of as a whole: what is in them means something only together
+_TOGETHER = {f"spec.{name}" for name in ("images", "maintenance", "overrides", "placement")}
+
+
 def _differences(before: Any, after: Any, path: str) -> Iterable[str]:
-    if isinstance(before, dict) and isinstance(after, dict):
+    if path == "spec.parameters":
+        # each is told of by itself, the first and the last too
+        before, after = before or {}, after or {}
+    if isinstance(before, dict) and isinstance(after, dict) and path not in _TOGETHER:
         for key in dict.fromkeys([*before, *after]):
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}")
     elif before != after:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import hatches, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
@@ -81,7 +81,10 @@ def stamped(derived: bytes) -> dict[str, str]:
 
 
 def render(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> dict[str, list[Json]]:
-    """Region -> its objects, the claim's copy first."""
+    """Region -> its objects, the claim's copy first.
+
+    Raises InvalidFields claim-invalid for patches of the claim that do not fit what is rendered.
+    """
     return {region: _region(claim, region, catalog, platform, stamp) for region in claim.regions}
 
 
@@ -94,7 +97,7 @@ def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, sta
         objects.append(_disruption_budget(share, around))
     if claim.spec["observability"]["metrics"]["enabled"]:
         objects += [_monitor(share, around), _rule(share, around)]
-    return objects
+    return hatches.patched(objects, claim.spec.get("overrides", []))
 
 
 def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> Share:
@@ -109,6 +112,7 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
         "region": region,
     }
     template = claim.spec["backup"].get("destination") or catalog.regions[region]["backups"]
+    engine = catalog.engines[claim.spec["engine"]]
     return Share(
         name=claim.name,
         namespace=claim.namespace,
@@ -122,7 +126,7 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
         ),
         backups=template.replace("{tenant}", claim.tenant),
         s3=catalog.regions[region].get("s3", {}),
-        engine=catalog.engines[claim.spec["engine"]],
+        engine={**engine, "images": {**engine.get("images", {}), **claim.spec.get("images", {})}},
         labels={f"{GROUP}/{name}": value for name, value in labels.items()},
         # the operation on every object: a status counts only when the operator's object is of the copy's operation
         annotations={**KEEP, f"{GROUP}/operation": stamp.operation},

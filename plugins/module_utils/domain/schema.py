@@ -34,8 +34,19 @@ PATTERNS: dict[str, str] = {
     r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$": "an address such as s3://bucket or s3://bucket/path",
     r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "a UUID in lower case",
     r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:]+/[0-9]{1,3}$": "a network such as 10.0.0.0/8",
+    r"^[A-Za-z][A-Za-z0-9]*$": "a kind such as ScyllaCluster",
+    r"^[a-z0-9][a-z0-9._/:-]*[a-z0-9](:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$": (
+        "an image such as registry.example.com/team/server:1.2.3"
+    ),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day in quotes, such as '02:30'",
+    r"^([1-9]|[1-9][0-9]|[1-9][0-9][0-9]|1[0-3][0-9][0-9]|14[0-3][0-9]|1440)m$|^([1-9]|1[0-9]|2[0-4])h$": (
+        "at most a day, such as 90m or 4h"
+    ),
 }
-NAME, LABEL, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, UUID, CIDR = PATTERNS
+NAME, LABEL, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, UUID, CIDR, KIND, *_MORE = PATTERNS
+IMAGE, TIME_OF_DAY, STRETCH = _MORE
+#: the days of a maintenance window, as datetime counts them
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: operators append suffixes to the names of claims (engines tell their own, shorter limits)
 NAME_LENGTH = 40
 
@@ -182,6 +193,111 @@ SPEC: Json = _object(
                     "memory": _text("Memory of a node.", MEMORY, 16),
                 },
             ),
+        },
+        # none of what follows has a default: a claim that does not name it is rendered as before there was the field
+        "parameters": {
+            "type": "object",
+            "description": "Settings of the engine, by the names that the catalog has of it; it says what each may be"
+            " and what changing it restarts.",
+            "maxProperties": 64,
+            "additionalProperties": {
+                "description": "Text, a number or a truth value, as the catalog says.",
+                "x-kubernetes-preserve-unknown-fields": True,
+            },
+        },
+        "paused": {
+            "type": "boolean",
+            "description": "Whether the database is stopped and its data kept, where the engine can. It runs when not"
+            " given.",
+        },
+        "maintenance": _object(
+            "When a change that restarts nodes may begin; at any time without windows.",
+            {
+                "windows": {
+                    "type": "array",
+                    "description": "Stretches of the week, in UTC.",
+                    "items": _object(
+                        "One stretch.",
+                        {
+                            "days": {
+                                "type": "array",
+                                "description": "Days on which it opens; each day when not given.",
+                                "items": _text("Day of the week.", enum=list(DAYS)),
+                                "minItems": 1,
+                                "maxItems": 7,
+                                "x-kubernetes-list-type": "set",
+                            },
+                            "start": _text("When it opens.", TIME_OF_DAY, 5),
+                            "duration": _text("How long it stays open.", STRETCH, 5),
+                        },
+                        required=["start", "duration"],
+                    ),
+                    "minItems": 1,
+                    "maxItems": 16,
+                    "x-kubernetes-list-type": "atomic",
+                },
+            },
+            required=["windows"],
+        ),
+        "placement": _object(
+            "Machines that the nodes stand on.",
+            {
+                "nodeSelector": {
+                    "type": "object",
+                    "description": "Labels that a machine must have.",
+                    "maxProperties": 16,
+                    "additionalProperties": _text("Value of the label.", length=63),
+                },
+                "tolerations": {
+                    "type": "array",
+                    "description": "Taints of machines that the nodes bear, as pods have them.",
+                    "items": _object(
+                        "One taint.",
+                        {
+                            "key": _text("Key of the taint; any when not given.", length=316),
+                            "operator": _text("How the value is compared.", enum=["Exists", "Equal"]),
+                            "value": _text("Value of the taint.", length=63),
+                            "effect": _text(
+                                "Its effect; any when not given.", enum=["NoSchedule", "PreferNoSchedule", "NoExecute"]
+                            ),
+                            "tolerationSeconds": {
+                                "type": "integer",
+                                "description": "For how long, of effect NoExecute.",
+                                "minimum": 0,
+                                "maximum": 2**31 - 1,
+                            },
+                        },
+                    ),
+                    "maxItems": 16,
+                    "x-kubernetes-list-type": "atomic",
+                },
+            },
+        ),
+        "images": {
+            "type": "object",
+            "description": "Images of the tenant's own, by what they are for, where the tenant's document allows it.",
+            "maxProperties": 8,
+            "additionalProperties": _text("An image.", IMAGE, 255),
+        },
+        "overrides": {
+            "type": "array",
+            "description": "Patches of what is rendered, of the kinds that the tenant's document allows. What a patch"
+            " does is nobody's promise.",
+            "items": _object(
+                "One patch.",
+                {
+                    "kind": _text("Kind of the objects.", KIND, 63),
+                    "name": _text("Name of the one object; all of the kind when not given.", length=253),
+                    "patch": {
+                        "type": "object",
+                        "description": "What is put over the object (a JSON merge patch, RFC 7386).",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    },
+                },
+                required=["kind", "patch"],
+            ),
+            "maxItems": 16,
+            "x-kubernetes-list-type": "atomic",
         },
     },
     required=["region"],

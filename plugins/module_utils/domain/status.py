@@ -60,13 +60,21 @@ def observe(
         message = f"this observer knows no engine {spec.get('engine')!r}"
     provisioned = provisioned or phase == "Active"
 
+    paused = seen is not None and seen.paused and phase == "Active"
+    ready: Said = ("True" if phase == "Active" else "False", phase, message)
+    if paused:
+        # as it is declared, so Active; but nobody can connect
+        message = "paused: no node runs, and the data is kept"
+        ready = ("False", "Paused", message)
     wanted_conditions = [
-        ("Ready", "True" if phase == "Active" else "False", phase, message),
+        ("Ready", *ready),
         ("Provisioned", "True" if provisioned else "False", "FirstActive" if provisioned else phase, ""),
         ("BackupConfigured", *_backup(spec, seen)),
         ("CredentialsReady", *(("False", "SecretsMissing", missing) if missing else ("True", "SecretsExist", ""))),
         _synced(was.get("Synced", {}), complaints),
     ]
+    if paused:
+        wanted_conditions.append(("Paused", "True", "Paused", message))
     if replicating := _replicating(was, seen):
         wanted_conditions.append(("Replicating", *replicating))
     warnings = json.loads(annotation(copy, "warnings", "[]"))

@@ -57,6 +57,19 @@ SPEC: Json = {
             "description": "Where backups may go to beside its regions' own storage; who names an address here vouches"
             " that it lies where the tenant's data may be.",
         },
+        "allows": {
+            "type": "object",
+            "description": "What its claims may do beyond what the catalog offers; nothing of it when not given.",
+            "properties": {
+                "overrides": {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": schema.KIND, "maxLength": 63},
+                    "x-kubernetes-list-type": "set",
+                    "description": "Kinds that spec.overrides may patch.",
+                },
+                "images": {"type": "boolean", "description": "Whether spec.images may name images of its own."},
+            },
+        },
         "billingAccount": {"type": "string", "maxLength": 255, "description": "Account that is charged."},
     },
 }

@@ -51,8 +51,6 @@ _USERS = {
     "backup": ("read", "data-admin"),
     "exporter": ("read",),
 }
-#: an estimate: a node stops, starts and has its partitions again
-_RESTART_SECONDS = 300
 _PODS = "aerospike.com/cr"
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
@@ -78,6 +76,14 @@ class Aerospike:
     kinds: tuple[Kind, ...] = (CLUSTER, BACKUP_SERVICE, BACKUP)
     plain: tuple[Kind, ...] = ()
     start_seconds = 120
+    #: an estimate: a node stops, starts and has its partitions again
+    restart_seconds = 300
+    optional: Mapping[str, str] = {
+        "placement": "",
+        "paused": "paused of its operator stops the operator's own work; the nodes run on",
+    }
+    #: of the namespace, of its storage engine, of the node
+    places = ("namespace", "storage-engine", "service")
     health: Mapping[str, str] = {
         f"{_GROUP}_{CLUSTER.kind}": """\
 local status = obj.status or {}
@@ -117,6 +123,10 @@ return {status = "Progressing", message = "waiting for the operator"}
             yield FieldError("spec.highAvailability.multiAZ", True, words, False)
         survives, proves = "a cluster always survives the loss of a node", "passwords never travel in clear"
         yield from shared.always_on(spec, survives, proves)
+        lives, looks = (spec.get("parameters", {}).get(each, 0) for each in ("default-ttl", "nsup-period"))
+        if isinstance(lives, int) and lives and not looks:
+            words = "0, or an nsup-period too: without one nothing that has expired is ever taken away"
+            yield FieldError("spec.parameters.default-ttl", lives, words, 0)
         days = spec["backup"]["schedule"].split()
         if spec["backup"]["enabled"] and len(days) == 5 and days[2] != "*" and days[4] != "*":
             words = "a day of the month or a day of the week, not both: the backup service takes one"
@@ -143,7 +153,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             yield from shared.fixed("spec.backup.enabled", True, new["backup"]["enabled"], words)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, _RESTART_SECONDS, "Aerospike goes back only by steps by hand")
+        yield from shared.rolling(old, new, self.restart_seconds, "Aerospike goes back only by steps by hand")
         joined = "join the roster and take their part of the partitions over"
         left = "hand their partitions on, leave the roster and go"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
@@ -154,11 +164,11 @@ return {status = "Progressing", message = "waiting for the operator"}
         yield from shared.more_regions(old, new, self.start_seconds, how)
         if old["plan"] != new["plan"] and len(new["replication"]["regions"]) > 1:
             how = "which region ships to which may change; a node that cannot take that while it runs is restarted"
-            seconds = _RESTART_SECONDS * new["resources"]["node"]["replicas"] * len(new["replication"]["regions"])
+            seconds = self.restart_seconds * new["resources"]["node"]["replicas"] * len(new["replication"]["regions"])
             yield Consequence("spec.plan", "rolling", seconds, how)
         was, wanted = (each["networking"]["tls"].get("certificate") for each in (old, new))
         if was != wanted:
-            seconds = _RESTART_SECONDS * old["resources"]["node"]["replicas"] * len(old["replication"]["regions"])
+            seconds = self.restart_seconds * old["resources"]["node"]["replicas"] * len(old["replication"]["regions"])
             yield Consequence("spec.networking.tls.certificate", "rolling", seconds, "nodes mount another Secret")
 
     def render(self, share: Share) -> list[Obj]:
@@ -189,6 +199,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                 "affinity": shared.placement([zone for _id, zone in racks], {_PODS: share.name}),
                 "aerospikeContainer": {"resources": shared.amounts(node)},
                 "sidecars": [_exporter(share)],
+                **shared.machines(spec),
             },
             "storage": self._storage(share),
             "operatorClientCert": {
@@ -235,7 +246,7 @@ return {status = "Progressing", message = "waiting for the operator"}
     def _config(self, share: Share) -> Obj:
         name = _tls_name(share)
         config: Obj = {
-            "service": {"feature-key-file": f"{_FEATURES}/features.conf"},
+            "service": {"feature-key-file": f"{_FEATURES}/features.conf", **_settings(share, "service")},
             "security": {},
             "network": {
                 "service": {"tls-name": name, "tls-port": PORT, "tls-authenticate-client": "false"},
@@ -255,7 +266,8 @@ return {status = "Progressing", message = "waiting for the operator"}
                     "name": NAMESPACE,
                     "replication-factor": share.spec["replication"]["factor"],
                     "strong-consistency": True,
-                    "storage-engine": {"type": "device", "devices": [_DEVICE]},
+                    "storage-engine": {"type": "device", "devices": [_DEVICE], **_settings(share, "storage-engine")},
+                    **_settings(share, "namespace"),
                 }
             ],
         }
@@ -327,6 +339,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                     },
                     "secrets": mounts,
                     "resources": shared.amounts(_BACKUP_POD),
+                    **({"podSpec": machines} if (machines := shared.machines(share.spec)) else {}),
                 },
             ),
             share.make(
@@ -491,6 +504,11 @@ def _ships_to(share: Share) -> list[str]:
     others = [region for region in share.domains if region != share.region]
     both_ways = share.engine["topologies"][share.spec["plan"]]["many"] == "active-active"
     return others if both_ways or share.home else []
+
+
+def _settings(share: Share, place: str) -> Obj:
+    """The claim's parameters of one section, with their types: the operator's webhook looks at these."""
+    return {name: share.spec["parameters"][name] for name in shared.settings(share, place)}
 
 
 def _exporter(share: Share) -> Obj:

@@ -159,6 +159,8 @@ class Observation:
     #: seconds its silence means that it has taken it
     written: str = ""
     patience: int = 0
+    #: whether no node runs because the claim is paused; then none is wanted
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,13 +218,19 @@ class Engine(Protocol):
     kinds: tuple[Kind, ...]
     #: seconds, an estimate: until one node more is made and has joined, without the time that its data takes
     start_seconds: int
+    #: seconds, an estimate: one node's restart until its data is served again
+    restart_seconds: int
     #: what render makes beside these, of Kubernetes' own kinds
     plain: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives
     #: it no library (no string.…), and one that fails stops every sync of its tenant
     health: Mapping[str, str]
-    # An engine whose webhook writes into spec has a member more, `written`: the keys of health -> jq paths of what is
-    # written there, which Argo CD leaves as it is.
+    # Not every engine has these:
+    # `written`, where its webhook writes into spec: the keys of health -> jq paths of what is written there, which Argo
+    #   CD leaves as it is;
+    # `optional`: spec.placement and spec.paused (the field's name) -> "" where it is rendered, else why not; a claim
+    #   that names another one is refused;
+    # `places`: where parameters can be rendered to; the catalog then says of each, or it is not offered.
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         """What the operator would refuse although its CRD accepts it; regions is that section of the catalog."""

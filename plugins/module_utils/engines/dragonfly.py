@@ -11,7 +11,6 @@ changes only with what restarts nodes (see Observation.patience).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
@@ -35,8 +34,6 @@ DRAGONFLY = Kind("dragonflydb.io", "v1alpha1", "Dragonfly", "dragonflies")
 DATA_SHARE = 85
 #: a thread does not begin with less
 _BYTES_PER_THREAD = 256 * 2**20
-#: an estimate: a replica starts, loads all from the master, and takes over
-_RESTART_SECONDS = 120
 #: the operator looks at a change within seconds; when it says nothing for so long there was nothing to restart
 _PATIENCE = 30
 
@@ -48,6 +45,12 @@ class Dragonfly:
     kinds: tuple[Kind, ...] = (DRAGONFLY,)
     plain: tuple[Kind, ...] = ()
     start_seconds = 60
+    #: an estimate: a replica starts, loads all from the master, and takes over
+    restart_seconds = 120
+    optional: Mapping[str, str] = {
+        "placement": "",
+        "paused": "it holds its data in memory, and what was written since the last snapshot would be lost",
+    }
     health: Mapping[str, str] = {
         f"{DRAGONFLY.group}_{DRAGONFLY.kind}": """\
 local phase = obj.status ~= nil and obj.status.phase or ""
@@ -89,13 +92,8 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
         nodes = old["resources"]["node"]["replicas"]
-        for item in self._consequences(old, new, nodes):
-            alone = item.restart == "rolling" and nodes == 1
-            yield replace(item, restart="outage", how="in place: the only node restarts") if alone else item
-
-    def _consequences(self, old: Obj, new: Obj, nodes: int) -> Iterator[Consequence]:
         downgrade = "an older version may not load the snapshots of a newer one"
-        yield from shared.rolling(old, new, _RESTART_SECONDS, downgrade)
+        yield from shared.rolling(old, new, self.restart_seconds, downgrade)
         joined, left = "load all from the master", "go, the master last: a replica takes over"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
         factors = old["replication"]["factor"], new["replication"]["factor"]
@@ -111,7 +109,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
             ("highAvailability.multiAZ", "nodes move, one at a time"),
         ):
             if _at(old, path) != _at(new, path):
-                yield Consequence(f"spec.{path}", "rolling", _RESTART_SECONDS * nodes, how)
+                yield Consequence(f"spec.{path}", "rolling", self.restart_seconds * nodes, how)
         for path, how in (
             ("backup.retention", "nothing: see the warning"),
             ("highAvailability.enabled", "nothing by itself: the copies are replication.factor"),
@@ -129,7 +127,12 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
             "image": f"{shared.offered(share, 'images', 'server')}:v{spec['version']}",
             "replicas": node["replicas"],
             "resources": shared.amounts(node),
-            "args": [f"--maxmemory={_data(node)}", f"--proactor_threads={_threads(node)}"],
+            "args": [
+                f"--maxmemory={_data(node)}",
+                f"--proactor_threads={_threads(node)}",
+                *(f"--{name}={value}" for name, value in shared.settings(share).items()),
+            ],
+            **shared.machines(spec),
             "podMetadata": {"labels": shared.pod_labels(share)},
             "affinity": shared.placement(zones, pods),
             "topologySpreadConstraints": [shared.over_zones(pods)],

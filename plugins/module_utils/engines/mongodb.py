@@ -9,6 +9,7 @@ them; an operator that looks sooner, and would make its own, is refused, and tri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
@@ -45,8 +46,6 @@ CONFIG_VOLUME = "20Gi"
 STORAGE = "s3"
 PORT, METRICS_PORT = 27017, 9216
 _ROLE = f"{GROUP}/role"
-#: an estimate: a member steps down, restarts, and has caught up
-_RESTART_SECONDS = 180
 _USERS = ("BACKUP", "CLUSTER_ADMIN", "CLUSTER_MONITOR", "DATABASE_ADMIN", "USER_ADMIN")
 _TENANTS_ROLES = ("readWriteAnyDatabase", "dbAdminAnyDatabase", "userAdminAnyDatabase", "clusterMonitor")
 
@@ -58,6 +57,9 @@ class Mongodb:
     kinds: tuple[Kind, ...] = (CLUSTER, BACKUP)
     plain: tuple[Kind, ...] = ()
     start_seconds = 120
+    #: an estimate: a member steps down, restarts, and has caught up
+    restart_seconds = 180
+    optional: Mapping[str, str] = {"placement": "", "paused": ""}
     health: Mapping[str, str] = {
         f"{_GROUP}_{CLUSTER.kind}": """\
 local status = obj.status or {}
@@ -112,7 +114,7 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             yield FieldError("spec.sku", new["sku"], words, old["sku"])
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, _RESTART_SECONDS, "MongoDB never goes back to an older version")
+        yield from shared.rolling(old, new, self.restart_seconds, "MongoDB never goes back to an older version")
         joined, left = "copy all from another member", "leave the replica set"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
         how = "members in {} join the replica set and copy all from others; reads there want a read preference"
@@ -128,10 +130,10 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         if old["highAvailability"]["multiAZ"] != new["highAvailability"]["multiAZ"]:
             # their volumes stay where they are
             how = "members restart one at a time; one whose volume lies in a zone that is left does not start again"
-            yield Consequence("spec.highAvailability.multiAZ", "rolling", _RESTART_SECONDS * nodes, how)
+            yield Consequence("spec.highAvailability.multiAZ", "rolling", self.restart_seconds * nodes, how)
         if old["backup"]["enabled"] != new["backup"]["enabled"]:
             how = "a backup agent beside each member comes or goes: members restart one at a time"
-            yield Consequence("spec.backup.enabled", "rolling", _RESTART_SECONDS * nodes, how)
+            yield Consequence("spec.backup.enabled", "rolling", self.restart_seconds * nodes, how)
 
     def render(self, share: Share) -> list[Obj]:
         spec, sets = share.spec, _replica_sets(share.spec)
@@ -158,6 +160,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             ],
             "backup": self._backup(share),
         }
+        if spec.get("paused"):
+            cluster["pause"] = True
         if _sharded(spec):
             mongos = spec["resources"]["mongos"]
             cluster["sharding"] = {
@@ -191,6 +195,7 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             "labels": {**shared.pod_labels(share), _ROLE: role},
             "affinity": {"advanced": shared.placement(zones, pods)},
             "topologySpreadConstraints": [shared.over_zones(pods)],
+            **shared.machines(share.spec),
         }
 
     def _members(self, share: Share, name: str, role: str, size: int, volume: str) -> Obj:
@@ -206,6 +211,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         if share.spec["observability"]["metrics"]["enabled"]:
             members["sidecars"] = [_exporter(share)]
             members["sidecarVolumes"] = [{"name": "exporter-tls", "secret": {"secretName": _certificate(share.name)}}]
+        if role == "mongod" and (configuration := _configuration(share)):
+            members["configuration"] = configuration
         if share.home and len(share.domains) > 1:
             members["externalNodes"] = [*_elsewhere(share, name, size)]
         return members
@@ -339,15 +346,17 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         error = (status.get("message") or "the operator says error") if state == "error" else ""
         if _TOO_SOON in error:
             error = ""
-        away = cluster["spec"].get("unmanaged", False)
+        away, pausing = cluster["spec"].get("unmanaged", False), cluster["spec"].get("pause", False)
+        paused = pausing and state == "paused"
         return Observation(
             ready=status.get("ready", 0),
-            wanted=wanted,
-            current=state == "ready" and seen >= cluster["metadata"].get("generation", 1),
+            wanted=0 if pausing else wanted,
+            current=state == ("paused" if pausing else "ready") and seen >= cluster["metadata"].get("generation", 1),
             error=error,
             terminal=bool(error),
             message=status.get("message") or (f"the operator says {state}" if state else "waiting for the operator"),
-            backup=_AT_HOME if away else _SCHEDULED if state == "ready" else _NOT_READY,
+            backup=shared.PAUSED if paused else _AT_HOME if away else _SCHEDULED if state == "ready" else _NOT_READY,
+            paused=paused,
             replicating=_replicating(away, state) if len(spec["replication"]["regions"]) > 1 else None,
         )
 
@@ -435,6 +444,27 @@ def _elsewhere(share: Share, replica_set: str, size: int) -> Iterator[Obj]:
                 "priority": votes,
                 "tags": {"region": region},
             }
+
+
+def _configuration(share: Share) -> str:
+    """The claim's parameters as a piece of mongod.conf: a dot in a name is a level (YAML takes JSON's scalars)."""
+    levels: Obj = {}
+    for name in shared.settings(share):
+        *above, last = name.split(".")
+        level = levels
+        for part in above:
+            level = level.setdefault(part, {})
+        level[last] = share.spec["parameters"][name]
+    return "".join(_lines(levels, 0))
+
+
+def _lines(levels: Obj, depth: int) -> Iterator[str]:
+    for key, value in levels.items():
+        if isinstance(value, dict):
+            yield f"{'  ' * depth}{key}:\n"
+            yield from _lines(value, depth + 1)
+        else:
+            yield f"{'  ' * depth}{key}: {json.dumps(value)}\n"
 
 
 def _exporter(share: Share) -> Obj:

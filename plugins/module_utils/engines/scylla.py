@@ -9,6 +9,8 @@ refuses to change these.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
@@ -34,8 +36,6 @@ TASK = Kind("scylla.scylladb.com", "v1alpha1", "ScyllaDBManagerTask", "scylladbm
 CLUSTER = Kind("scylla.scylladb.com", "v1", "ScyllaCluster", "scyllaclusters")
 #: a StatefulSet's revision label must fit 63 characters, and the hash takes 11 of them
 STATEFUL_SET_LENGTH = 52
-#: an estimate: a node drains, stops, starts and is up again
-_RESTART_SECONDS = 300
 AGENT = {"cpu": "100m", "memory": "256Mi"}
 
 
@@ -53,6 +53,14 @@ class Scylla:
     kinds: tuple[Kind, ...] = (CLUSTER, TASK)
     plain: tuple[Kind, ...] = (CONFIG_MAP,)
     start_seconds = 300
+    #: an estimate: a node drains, stops, starts and is up again
+    restart_seconds = 300
+    optional: Mapping[str, str] = {
+        "placement": "",
+        "paused": "its operator stops no ring; a node that leaves hands its data on, and the last ones cannot",
+    }
+    #: scylla.yaml, and arguments of the server
+    places = ("config", "args")
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}
@@ -114,7 +122,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         yield from shared.fixed("spec.highAvailability.multiAZ", was, wanted, "racks cannot move between zones")
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, _RESTART_SECONDS, "ScyllaDB never goes back to an older version")
+        yield from shared.rolling(old, new, self.restart_seconds, "ScyllaDB never goes back to an older version")
         joined = "join one by one and take their part of the data over"
         left = "are decommissioned one by one: they hand their data on first"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
@@ -132,7 +140,9 @@ return {status = "Progressing", message = "waiting for the operator"}
         config = f"{share.name}-config"
         cluster: Obj = {
             "version": spec["version"],
+            "repository": shared.offered(share, "images", "server"),
             "agentVersion": share.engine["agentVersion"],
+            "agentRepository": shared.offered(share, "images", "agent"),
             "automaticOrphanedNodeCleanup": True,
             # Without these, pods inherit what stands on the cluster, and any new operation id restarts every node.
             "podMetadata": {
@@ -155,7 +165,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                         "agentResources": shared.amounts(AGENT),
                         "scyllaConfig": config,
                         "scyllaAgentConfig": _agent_config(share.name),
-                        "placement": _placement(share.name, zone),
+                        "placement": _placement(share, zone),
                     }
                     for rack, zone, members in self._racks(share, share.region)
                 ],
@@ -168,7 +178,15 @@ return {status = "Progressing", message = "waiting for the operator"}
         if share.home:
             # one repair covers the whole ring, so only one datacenter asks for it
             cluster["repairs"] = [{"name": "weekly", "cron": "0 4 * * 6"}]
-        settings = "authenticator: PasswordAuthenticator\nauthorizer: CassandraAuthorizer\n"
+        given = {"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer"}
+        given |= (asked := shared.settings(share, "config"))
+        if asked:
+            # nodes read the file when they start, and the operator does not start them for it
+            text = json.dumps(asked).encode()
+            cluster["forceRedeploymentReason"] = f"scylla.yaml {hashlib.sha256(text).hexdigest()[:12]}"
+        if arguments := shared.settings(share, "args"):
+            cluster["scyllaArgs"] = " ".join(f"--{name}={value}" for name, value in arguments.items())
+        settings = "".join(f"{name}: {value}\n" for name, value in given.items())
         return [
             share.make(CONFIG_MAP, config, data={"scylla.yaml": settings}),
             share.make(CLUSTER, share.name, spec=cluster),
@@ -342,16 +360,18 @@ def _agent_config(name: str) -> str:
     return f"{name}-agent-config"
 
 
-def _placement(name: str, zone: str) -> Obj:
+def _placement(share: Share, zone: str) -> Obj:
+    of_nodes = ("scylla.scylladb.com/node-type", "scylla")
     return {
-        **shared.placement([zone], {"scylla/cluster": name}, ("scylla.scylladb.com/node-type", "scylla")),
+        **shared.placement([zone], {"scylla/cluster": share.name}, of_nodes, *shared.terms(share.spec)),
         "tolerations": [
             {
                 "key": "scylla-operator.scylladb.com/dedicated",
                 "operator": "Equal",
                 "value": "scyllaclusters",
                 "effect": "NoSchedule",
-            }
+            },
+            *shared.machines(share.spec).get("tolerations", []),
         ],
     }
 

@@ -27,17 +27,22 @@ S3_REGION = "us-east-1"
 _OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 
 
+#: the condition BackupConfigured of a service that is paused
+PAUSED = ("False", "Paused", "Nothing is backed up while the service is paused; the backups that there are stay.")
+
+
 def pod_labels(share: Share) -> dict[str, str]:
     """What each pod of a service may bear."""
     return {key: share.labels[key] for key in _OF_PODS}
 
 
 def placement(zones: Sequence[str], pods: dict[str, str], *terms: tuple[str, str]) -> Obj:
-    """Affinity of nodes that stand in these zones, each on a machine of its own.
+    """Affinity of nodes that stand in these zones (any, without), each on a machine of its own.
 
     pods: labels of the nodes that keep apart; terms: labels that a machine must have beside.
     """
-    wanted = [("topology.kubernetes.io/zone", list(zones)), *((key, [value]) for key, value in terms)]
+    in_zones = [("topology.kubernetes.io/zone", list(zones))] if zones else []
+    wanted = [*in_zones, *((key, [value]) for key, value in terms)]
     machines = [{"key": key, "operator": "In", "values": values} for key, values in wanted]
     return {
         "nodeAffinity": {
@@ -75,6 +80,28 @@ def over_zones(pods: dict[str, str]) -> Obj:
 def own_place(share: Share) -> str:
     """A path below the region's bucket that is no other service's, of this name or another, at any time."""
     return f"{share.name}/{share.spec['serviceId']}"
+
+
+def machines(spec: Obj) -> Obj:
+    """nodeSelector and tolerations of pods, as the claim's placement has them: only what it names."""
+    wanted: Obj = spec.get("placement", {})
+    return {field: wanted[field] for field in ("nodeSelector", "tolerations") if wanted.get(field)}
+
+
+def terms(spec: Obj) -> tuple[tuple[str, str], ...]:
+    """The same node selector as terms of `placement`, for operators that take none."""
+    return tuple(spec.get("placement", {}).get("nodeSelector", {}).items())
+
+
+def settings(share: Share, *places: str) -> dict[str, str]:
+    """The claim's parameters that are rendered to one of these places (any, without), by name, each as text."""
+    known: Obj = share.engine.get("parameters", {})
+    given: Obj = share.spec.get("parameters", {})
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in sorted(given.items())
+        if not places or known[name].get("place") in places
+    }
 
 
 def amounts(role: Obj) -> Obj:

@@ -35,8 +35,6 @@ CLUSTER = Kind("planetscale.com", "v2", "VitessCluster", "vitessclusters")
 KEYSPACE = "main"
 MYSQL, GRPC, WEB, EXPORTER, ETCD, ETCD_PEERS = 3306, 15999, 15000, 9104, 2379, 2380
 _CLUSTER_LABEL, _COMPONENT = "planetscale.com/cluster", "planetscale.com/component"
-#: an estimate: a tablet hands its shard on where it leads it, stops, starts and has caught up
-_RESTART_SECONDS = 300
 _GATE_SECONDS = 60
 #: of each member of a region's own lockserver
 _ETCD = {"cpu": "200m", "memory": "512Mi"}
@@ -88,6 +86,14 @@ class Vitess:
     kinds: tuple[Kind, ...] = (CLUSTER,)
     plain: tuple[Kind, ...] = (SERVICE,)
     start_seconds = 180
+    #: an estimate: a tablet hands its shard on where it leads it, stops, starts and has caught up
+    restart_seconds = 300
+    optional: Mapping[str, str] = {
+        "placement": "",
+        "paused": "its operator keeps a tablet of each shard, and takes none of them away while it leads",
+    }
+    #: my.cnf of mysqld, flags of tablets and of gates
+    places = ("mysqld", "vttablet", "vtgate")
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local status = obj.status or {}
@@ -146,7 +152,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             yield FieldError("spec.replication.factor", new["replication"]["factor"], words)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, _RESTART_SECONDS, "the catalog knows no way back to an older version")
+        yield from shared.rolling(old, new, self.restart_seconds, "the catalog knows no way back to an older version")
         joined = "start from the last backup and catch up"
         left = "hand on what they lead, then go"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
@@ -160,6 +166,13 @@ return {status = "Progressing", message = "waiting for the operator"}
             tablets = old["resources"]["mysqld"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"
             yield Consequence("spec.storage.size", "none", 60 * tablets, how, never)
+        if old.get("placement") != new.get("placement"):
+            nodes = sum(role["replicas"] for role in old["resources"].values()) * len(old["replication"]["regions"])
+            how = (
+                "nodes restart one at a time, on machines that fit; one whose volume cannot follow stays away. The"
+                " lockserver moves only when somebody releases its pods (rollout.planetscale.com/released)"
+            )
+            yield Consequence("spec.placement", "rolling", self.restart_seconds * nodes, how)
         was, wanted = (each["networking"]["tls"].get("certificate") for each in (old, new))
         if was != wanted:
             seconds = _GATE_SECONDS * old["resources"]["vtgate"]["replicas"] * len(old["replication"]["regions"])
@@ -177,6 +190,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         image = f"{shared.offered(share, 'images', 'server')}:v{spec['version']}-mysql80"
         secret = shared.certificate_secret(share.name, spec)
         gates = dict(shared.spread(spec["resources"]["vtgate"]["replicas"], [zone for zone, _copies in cells]))
+        gate_flags = shared.settings(share, "vtgate")
         cluster: Obj = {
             # else a change waits for an annotation on each child
             "updateStrategy": {"type": "Immediate"},
@@ -203,6 +217,8 @@ return {status = "Progressing", message = "waiting for the operator"}
                                 "keySecret": {"name": secret, "key": "tls.key"},
                             },
                         },
+                        **({"extraFlags": gate_flags} if gate_flags else {}),
+                        **_standing(share, "vtgate", zone),
                     },
                 }
                 for zone, _copies in cells
@@ -211,12 +227,13 @@ return {status = "Progressing", message = "waiting for the operator"}
                 "cells": [_cell(cells[0][0])],
                 "replicas": 1,
                 "resources": shared.amounts(_SMALL),
+                **_standing(share, "vtctld"),
             },
             "keyspaces": [
                 {
                     "name": KEYSPACE,
                     "durabilityPolicy": "semi_sync",
-                    "vitessOrchestrator": {"resources": shared.amounts(_SMALL)},
+                    "vitessOrchestrator": {"resources": shared.amounts(_SMALL), **_standing(share, "vtorc")},
                     "partitionings": [
                         {"equal": {"parts": shard_count(spec), "shardTemplate": self._shard(share, cells)}}
                     ],
@@ -244,6 +261,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             # of mysqld's memory; connections and sorting take the rest
             "innodb_buffer_pool_size": quantity.size(mysqld["memory"]) * 6 // 10,
             "binlog_expire_logs_seconds": _LOGS_SECONDS,
+            **shared.settings(share, "mysqld"),
         }
         pools = [
             {
@@ -253,7 +271,11 @@ return {status = "Progressing", message = "waiting for the operator"}
                 "vttablet": {
                     "resources": shared.amounts(spec["resources"]["vttablet"]),
                     # how far a replica is behind is measured by these
-                    "extraFlags": {"heartbeat-enable": "true", "heartbeat-interval": "1s"},
+                    "extraFlags": {
+                        "heartbeat-enable": "true",
+                        "heartbeat-interval": "1s",
+                        **shared.settings(share, "vttablet"),
+                    },
                 },
                 "mysqld": {
                     "resources": shared.amounts(mysqld),
@@ -261,6 +283,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                 },
                 "mysqldExporter": {"resources": shared.amounts(_SMALL)},
                 "dataVolumeClaimTemplate": volume,
+                **_standing(share, "vttablet", zone),
             }
             for zone, copies in cells
         ]
@@ -291,7 +314,8 @@ return {status = "Progressing", message = "waiting for the operator"}
             "resources": {"requests": {"storage": _ETCD_VOLUME}},
         }
         # its own budget would make two for a pod, and then nothing can be evicted
-        return {"etcd": {"resources": shared.amounts(_ETCD), "dataVolumeClaimTemplate": volume, "createPDB": False}}
+        etcd = {"resources": shared.amounts(_ETCD), "dataVolumeClaimTemplate": volume, "createPDB": False}
+        return {"etcd": {**etcd, **_standing(share, "etcd")}}
 
     def surroundings(self, share: Share) -> Surroundings:
         where = shared.selector(share, shared.SERIES)
@@ -438,6 +462,21 @@ def _credentials(name: str) -> str:
 
 def _init(name: str) -> str:
     return f"{name}-init"
+
+
+def _standing(share: Share, component: str, zone: str = "") -> Obj:
+    """Where the pods of a component stand, as the claim's placement wants it; nothing where that names nothing."""
+    machines, terms = shared.machines(share.spec), shared.terms(share.spec)
+    tolerations = {"tolerations": machines["tolerations"]} if "tolerations" in machines else {}
+    if not terms:
+        return tolerations
+    # an affinity takes the place of the operator's own, which has the cell's zone and keeps pods apart
+    pods = {_CLUSTER_LABEL: share.name, _COMPONENT: component}
+    affinity: Obj = shared.placement([zone], pods, *terms) if zone else shared.placement([], pods, *terms)
+    (apart,) = affinity["podAntiAffinity"].pop("requiredDuringSchedulingIgnoredDuringExecution")
+    preferred = [{"weight": 1, "podAffinityTerm": apart}]
+    affinity["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
+    return {"affinity": affinity, **tolerations}
 
 
 def _backup(share: Share) -> Obj:

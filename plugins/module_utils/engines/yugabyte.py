@@ -40,8 +40,6 @@ DATABASE = "yugabyte"
 #: GiB of a master's volume: the catalog of tables, which is small
 MASTER_VOLUME = 50
 _GIB = 2**30
-#: an estimate: a node hands its leaders on, stops, starts and has them again
-_RESTART_SECONDS = 240
 _LABEL = shared.LABEL
 _ROLE = f"{GROUP}/role"
 _SERIES = shared.SERIES
@@ -54,6 +52,11 @@ class Yugabyte:
     kinds: tuple[Kind, ...] = (UNIVERSE, STORAGE, SCHEDULE, BACKUP)
     plain: tuple[Kind, ...] = (SERVICE,)
     start_seconds = 180
+    #: an estimate: a node hands its leaders on, stops, starts and has them again
+    restart_seconds = 240
+    optional: Mapping[str, str] = {"placement": "", "paused": ""}
+    #: whose flags: universe is both
+    places = ("tserver", "master", "universe")
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
 local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}
@@ -64,7 +67,7 @@ if obj.status ~= nil then
     if action.status == "failed" then
       return {status = "Degraded", message = action.message or "an action of the operator failed"}
     end
-    if state == "Ready" then state = "Editing" end
+    if state == "Ready" or state == "Paused" then state = "Editing" end
   end
 end
 if errors[state] then
@@ -72,6 +75,9 @@ if errors[state] then
 end
 if state == "Ready" then
   return {status = "Healthy", message = "the universe is ready"}
+end
+if state == "Paused" then
+  return {status = "Healthy", message = "the universe is paused"}
 end
 return {status = "Progressing", message = state == "" and "waiting for the operator" or "the universe is " .. state}
 """,
@@ -133,7 +139,7 @@ return {status = "Progressing", message = message}
                 yield from shared.fixed(f"spec.backup.{field}", was, wanted, words)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
-        yield from shared.rolling(old, new, _RESTART_SECONDS, "the operator has no way back to an older version")
+        yield from shared.rolling(old, new, self.restart_seconds, "the operator has no way back to an older version")
         joined, left = "take their part of the tablets over", "hand their tablets on, then go"
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
         how = "a universe of its own in {}, empty: nothing replicates until xCluster is set up"
@@ -155,6 +161,9 @@ return {status = "Progressing", message = message}
     def _universe(self, share: Share) -> Obj:
         spec = share.spec
         tservers, storage = spec["resources"]["tserver"], spec["storage"]
+        machines = shared.machines(spec)
+        tolerations = {"tolerations": machines.pop("tolerations")} if "tolerations" in machines else {}
+        flags = {f"{role}GFlags": shared.settings(share, role, "universe") for role in ("master", "tserver")}
         return {
             # without universeName: the operator makes one that no other tenant's has
             "ybSoftwareVersion": _build(share.engine, spec["version"]),
@@ -170,8 +179,11 @@ return {status = "Progressing", message = message}
             "masterDeviceInfo": _device(storage, MASTER_VOLUME),
             "kubernetesOverrides": {
                 "resource": {role: shared.amounts(amounts) for role, amounts in spec["resources"].items()},
-                **{role: {"podLabels": {_LABEL: share.name, _ROLE: role}} for role in spec["resources"]},
+                **{role: {"podLabels": {_LABEL: share.name, _ROLE: role}, **tolerations} for role in spec["resources"]},
+                **machines,
             },
+            **({"gFlags": gflags} if (gflags := {name: given for name, given in flags.items() if given}) else {}),
+            **({"paused": True} if spec.get("paused") else {}),
         }
 
     def _backups(self, share: Share) -> list[Obj]:
@@ -257,15 +269,19 @@ return {status = "Progressing", message = message}
         error = state if state.startswith("Error") else ""
         if failed:
             error = failed.get("message") or f"{failed.get('action_type', 'an action')} failed"
+        pausing = universe["spec"].get("paused", False)
+        # not every version of the operator has a word for it
+        paused = pausing and state in ("Paused", "Ready") and not actions
         return Observation(
             # the operator counts no nodes: a universe that is being changed has them
-            ready=wanted if state in ("Ready", "Editing") else 0,
-            wanted=wanted,
-            current=state == "Ready" and not actions,
+            ready=wanted if state in ("Ready", "Editing") and not pausing else 0,
+            wanted=0 if pausing else wanted,
+            current=paused if pausing else state == "Ready" and not actions,
             error=error,
             terminal=bool(error),
             message=_progress(state, actions),
-            backup=backup,
+            backup=shared.PAUSED if paused else backup,
+            paused=paused,
             replicating=replicating,
             generation=universe["metadata"].get("generation", 1),
             answered=shared.answered(universe),

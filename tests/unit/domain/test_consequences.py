@@ -29,12 +29,14 @@ from hypothesis import HealthCheck, assume, find, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain import shipped
-from tests.unit.domain.shipped import SMALL, TENANTS, admitted
+from tests.unit.domain.shipped import SMALL, admitted
 
 Json = dict[str, Any]
 Files = dict[str, bytes]
 
 MINUTES = 60
+TENANTS = copy.deepcopy(shipped.TENANTS)
+TENANTS["123"]["spec"]["allows"] = {"overrides": ["NetworkPolicy", "Dragonfly", "ScyllaCluster"], "images": True}
 
 
 def merged(spec: Json, change: Json) -> Json:
@@ -180,7 +182,7 @@ def test_nothing_is_nothing() -> None:
 
 def test_a_field_of_which_nobody_says_anything_is_told_as_the_worst() -> None:
     spec = admitted(SMALL).spec
-    (found,) = consequences(spec, {**spec, "novelty": 1}, ["spec.novelty"])
+    (found,) = consequences(spec, {**spec, "novelty": 1}, ["spec.novelty"], shipped.catalog())
     assert (found.restart, found.how) == ("outage", "the engine does not say what this does")
 
 
@@ -244,36 +246,48 @@ ENGINES: Json = {
         "sku": ["dfly-mem-16g", "dfly-mem-64g"],
         "plan": ["dedicated"],
         "version": ["1.39.0", "1.38.1", "1.36.0"],
+        "parameters": [{"maxclients": 1000}, {"maxclients": 2000, "cache_mode": True}],
+        "images": [{"server": "registry.example.com/dragonfly"}],
         "roles": ["node"],
     },
     "mongodb": {
         "sku": ["mongo-flex-rs", "mongo-flex-sharded"],
         "plan": ["dedicated", "clustered", "global"],
         "version": ["8.0.19", "8.0.17", "7.0.28"],
+        "parameters": [{"operationProfiling.mode": "all"}, {"net.maxIncomingConnections": 1000}],
+        "images": [{"exporter": "registry.example.com/exporter:1"}],
         "roles": ["mongod"],
     },
     "scylla": {
         "sku": ["scy-ring-3", "scy-ring-5", "scy-ring-9"],
         "plan": ["dedicated", "clustered", "global"],
         "version": ["2026.1.0", "2025.4.0", "2025.3.0", "2025.1.2"],
+        "parameters": [{"hinted_handoff_enabled": False}, {"blocked-reactor-notify-ms": 50}],
+        "images": [{"server": "registry.example.com/scylla"}],
         "roles": ["node"],
     },
     "yugabyte": {
         "sku": ["yb-dedicated", "yb-clustered", "yb-global"],
         "plan": ["dedicated", "clustered", "global"],
         "version": ["2025.2.5", "2025.2.1", "2024.2.4", "2.20.1", "2.18.0"],
+        "parameters": [{"ysql_max_connections": 500}, {"cdc_intent_retention_ms": 3600000}],
+        "images": [],
         "roles": ["master", "tserver"],
     },
     "aerospike": {
         "sku": ["aero-strong-3", "aero-strong-5"],
         "plan": ["dedicated", "clustered", "global"],
         "version": ["8.1.2.0", "8.0.0.3", "7.2.0.1"],
+        "parameters": [{"nsup-period": 60}, {"proto-fd-max": 20000, "partition-tree-sprigs": 512}],
+        "images": [{"backup": "registry.example.com/backup:3.5.0"}],
         "roles": ["node"],
     },
     "vitess": {
         "sku": ["vt-dedicated", "vt-sharded"],
         "plan": ["dedicated", "clustered"],
         "version": ["24.0.4", "24.0.0", "23.0.0"],
+        "parameters": [{"max_connections": 1000}, {"max_memory_rows": 1000}],
+        "images": [{"server": "registry.example.com/lite"}],
         "roles": ["vtgate", "vttablet", "mysqld"],
     },
 }
@@ -283,12 +297,25 @@ def specs(engine: str) -> st.SearchStrategy[Json]:
     """Claims of an engine, of all fields that there are, mostly such as may follow each other."""
     offered = ENGINES[engine]
     amounts = _fields({"cpu": ["4", "8"], "memory": ["16Gi", "32Gi"]})
+    window = {"days": ["sat", "sun"], "start": "22:30", "duration": "4h"}
+    policy = {"kind": "NetworkPolicy", "patch": {"spec": {"policyTypes": ["Ingress"]}}}
     return st.fixed_dictionaries(
         {"sku": st.sampled_from(offered["sku"]), "region": st.just("lagos")},
         optional={
             "plan": st.sampled_from(offered["plan"]),
             "version": st.sampled_from(offered["version"]),
             "deletionProtection": st.booleans(),
+            "parameters": st.sampled_from(offered["parameters"]),
+            "images": st.sampled_from(offered["images"] or [{}]),
+            "paused": st.booleans(),
+            "maintenance": st.sampled_from([{"windows": [window]}, {"windows": [window, {**window, "days": ["mon"]}]}]),
+            "placement": _fields(
+                {
+                    "nodeSelector": [{"example.com/disk": "nvme"}],
+                    "tolerations": [[{"key": "example.com/databases", "operator": "Exists", "effect": "NoSchedule"}]],
+                }
+            ),
+            "overrides": st.sampled_from([[], [policy]]),
             "storage": _fields({"size": ["500Gi", "1Ti"], "class": ["fast-nvme"]}),
             "replication": _fields(
                 {"factor": [2, 3, 5], "regions": [["lagos"], ["lagos", "johannesburg"], ["johannesburg", "lagos"]]}
@@ -323,7 +350,7 @@ def specs(engine: str) -> st.SearchStrategy[Json]:
 
 def test_the_claims_below_have_every_field_that_there_is() -> None:
     """Whoever adds a field adds it there, and so has to say what changing it means."""
-    fields = {name for engine in ENGINES for name in find(specs(engine), lambda spec: len(spec) > 11)}
+    fields = {name for engine in ENGINES for name in find(specs(engine), lambda spec: len(spec) > 17)}
     known = set(schema.SPEC["properties"])
     assert known - fields == {"serviceId", "engine"}, "fields whose change nobody looks at"
 

@@ -59,7 +59,7 @@ def test_words_for_patterns_and_defaults() -> None:
 
 
 def values(node: Json) -> st.SearchStrategy[Any]:
-    kind = node["type"]
+    kind = node.get("type", "string")
     if "properties" in node:
         return st.fixed_dictionaries({}, optional={name: values(child) for name, child in node["properties"].items()})
     if kind == "object":

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema, secrets
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import consequences
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.quota import usage
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
@@ -427,11 +428,11 @@ def test_copies_come_and_go_without_a_restart() -> None:
 def test_a_node_alone_is_away_while_it_restarts() -> None:
     alone = {**PLAIN, "replication": {"factor": 1}, "highAvailability": {"enabled": False}}
     old, new = admitted(alone).spec, admitted({**alone, "resources": {"node": {"cpu": "8"}}}).spec
-    assert list(ENGINE.consequences(old, new)) == [
-        Consequence("spec.resources.node.cpu", "outage", 120, "in place: the only node restarts")
+    assert consequences(old, new, ["spec.resources.node.cpu"], shipped.catalog()) == [
+        Consequence("spec.resources.node.cpu", "outage", 120, "the only node restarts: in place, a node at a time")
     ]
     kept = admitted({**alone, "backup": {"retention": "1d"}}).spec
-    assert [item.restart for item in ENGINE.consequences(old, kept)] == ["none"]
+    assert [item.restart for item in consequences(old, kept, [], shipped.catalog())] == ["none"]
 
 
 # --- observe -------------------------------------------------------------------------------------------------------

@@ -326,6 +326,8 @@ def test_a_ring_as_the_operator_wants_it() -> None:
     prefix = "dbaas.example.com"
     assert {**found, "datacenter": {**found["datacenter"], "racks": racks_}} == {
         "version": "2026.1.0",
+        "repository": "docker.io/scylladb/scylla",
+        "agentRepository": "docker.io/scylladb/scylla-manager-agent",
         "agentVersion": "3.10.1",
         "automaticOrphanedNodeCleanup": True,
         "podMetadata": {
