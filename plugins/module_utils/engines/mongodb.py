@@ -349,7 +349,7 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         away, pausing = cluster["spec"].get("unmanaged", False), cluster["spec"].get("pause", False)
         paused = pausing and state == "paused"
         return Observation(
-            ready=status.get("ready", 0),
+            ready=0 if paused else status.get("ready", 0),
             wanted=0 if pausing else wanted,
             current=state == ("paused" if pausing else "ready") and seen >= cluster["metadata"].get("generation", 1),
             error=error,

@@ -141,7 +141,9 @@ def _once(told: dict[tuple[str, ...], str], key: tuple[str, ...], text: str, pro
 def _step(region: Json) -> tuple[str, str]:
     phase = region["phase"]
     if phase == "Active":
-        return "ready", f"ready, {region['ready']} of {region['wanted']} nodes"
+        # of a service that is paused no node is wanted, and its message says so
+        words = f"ready, {region['ready']} of {region['wanted']} nodes" if region["wanted"] else region["message"]
+        return "ready", words
     if phase == "Unreachable":
         return "unreachable", f"unreachable: {region['message']}"
     if not region["synced"]:

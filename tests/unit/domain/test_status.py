@@ -11,6 +11,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation i
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Obj, Observation
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.scylla import Scylla
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.shared import PAUSED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +249,24 @@ def test_what_an_engine_says_of_replication_stays_until_it_says_more(monkeypatch
     monkeypatch.setitem(ENGINES, "scylla", Saying())
     assert "Replicating" not in [item["type"] for item in seen(the_copy(gone), cluster(), now=T2)["conditions"]]
     assert "Replicating" not in [item["type"] for item in seen(the_copy(), now=T2)["conditions"]]
+
+
+def test_a_service_that_is_paused_is_as_declared_and_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: Json = {"ready": 0, "wanted": 0, "paused": True, "backup": PAUSED}
+    monkeypatch.setitem(ENGINES, "scylla", Saying(**rests))
+    found = seen(the_copy(active()), cluster())
+    assert found["phase"] == "Active"
+    ready = condition(found, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Paused")
+    assert ready["message"] == "paused: no node runs, and the data is kept"
+    assert condition(found, "Paused")["status"] == "True"
+    assert condition(found, "BackupConfigured")["reason"] == "Paused"
+    assert found["lastOperation"]["message"] == ready["message"]
+    # while it stops it is not paused yet, and when it goes on the condition is gone
+    for later in ({**rests, "paused": False, "current": False}, {}):
+        monkeypatch.setitem(ENGINES, "scylla", Saying(**later))
+        again = seen(the_copy(found), cluster())
+        assert "Paused" not in {item["type"] for item in again["conditions"]}
 
 
 @pytest.mark.parametrize("objects", [(), (cluster(),)])

@@ -590,6 +590,19 @@ def test_an_operator_that_has_said_nothing() -> None:
     assert seen.backup[:2] == ("Unknown", "NotReported")
 
 
+def test_a_cluster_that_is_paused_wants_no_members() -> None:
+    asked = {**PLAIN, "paused": True}
+    stops = observed({**READY, "state": "stopping"}, asked)
+    assert (stops.ready, stops.wanted, stops.current, stops.paused) == (3, 0, False, False)
+    rests = observed({**READY, "state": "paused"}, asked)
+    assert (rests.ready, rests.wanted, rests.current, rests.paused) == (0, 0, True, True)
+    assert rests.backup[:2] == ("False", "Paused")
+    # the operator has not seen it yet, or has not seen that it goes on
+    assert not observed({**READY, "state": "paused", "observedGeneration": 1}, asked).current
+    assert not observed(READY, asked).current
+    assert not observed({**READY, "state": "paused"}).current
+
+
 def test_a_cluster_that_is_ready() -> None:
     seen = observed(READY)
     assert (seen.ready, seen.wanted, seen.current, seen.error, seen.terminal) == (3, 3, True, "", False)

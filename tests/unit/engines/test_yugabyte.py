@@ -408,8 +408,10 @@ def test_consequences_of_more_nodes_and_regions() -> None:
 # --- observe -------------------------------------------------------------------------------------------------------
 
 
-def observed(status: Json, storage: Json | None = None, schedule: Json | None = None, **metadata: Any) -> Any:
-    objects = copy.deepcopy(rendered(PLAIN)["lagos"])
+def observed(
+    status: Json, storage: Json | None = None, schedule: Json | None = None, more: Json | None = None, **metadata: Any
+) -> Any:
+    objects = copy.deepcopy(rendered({**PLAIN, **(more or {})})["lagos"])
     said = {UNIVERSE.kind: status, STORAGE.kind: storage or {}, SCHEDULE.kind: schedule or {}}
     items = [{**item, "status": said[item["kind"]]} for item in objects if item["kind"] in said]
     items[0]["metadata"] |= {"generation": 2, **metadata}
@@ -438,6 +440,17 @@ def test_a_universe_that_is_made() -> None:
 def test_a_universe_that_is_ready() -> None:
     seen = observed(READY)
     assert (seen.ready, seen.wanted, seen.current, seen.error, seen.terminal) == (6, 6, True, "", False)
+
+
+def test_a_universe_that_is_paused_wants_no_nodes() -> None:
+    asked = {"paused": True}
+    rests = observed({**READY, "universeState": "Paused"}, more=asked)
+    assert (rests.ready, rests.wanted, rests.current, rests.paused) == (0, 0, True, True)
+    assert rests.backup[:2] == ("False", "Paused")
+    stops = observed({**READY, "universeState": "Editing", "actions": [RUN]}, more=asked)
+    assert (stops.ready, stops.wanted, stops.current, stops.paused) == (0, 0, False, False)
+    # it goes on: what was said of the pause does not count
+    assert not observed({**READY, "universeState": "Paused"}).current
 
 
 @pytest.mark.parametrize("change", [{"actions": [RUN]}, {"universeState": "Editing"}, {"universeState": ""}])

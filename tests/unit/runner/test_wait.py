@@ -52,6 +52,14 @@ def test_each_step_of_each_region_is_told_once_and_in_order() -> None:
     assert set(outcome[0]["regions"]) == set(BOTH)
 
 
+def test_a_service_that_is_paused_is_waited_for_and_told_of() -> None:
+    rests = copy("orders", "Active", lastOperation={"id": "op", "ready": 0, "wanted": 0})
+    rests["status"]["conditions"] = [{"type": "Ready", "status": "False", "message": "paused: no node runs"}]
+    outcome, lines = until_ready(orders(), {"lagos": FakeCluster(states(rests))})
+    assert outcome[0]["phase"] == "Active"
+    assert lines == ["acme/orders lagos: synced", "acme/orders lagos: paused: no node runs"]
+
+
 def test_a_copy_of_an_earlier_operation_is_not_waited_for() -> None:
     old, new = copy("orders", "Active", 3, operation="old"), copy("orders", "Active", 3, operation="new")
     cluster = FakeCluster(states(old, old, new))
