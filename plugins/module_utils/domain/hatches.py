@@ -213,7 +213,10 @@ def merge(value: Any, patch: Any) -> Any:
 
 def _lost(before: Json, after: Json) -> list[str]:
     """What a patch has changed that an object must keep, by paths."""
-    if lacking := [name for name in ("metadata", "spec") if name in before and not isinstance(after.get(name), dict)]:
+    lacking: list[str] = [
+        each for each in ("metadata", "spec") if each in before and not isinstance(after.get(each), dict)
+    ]
+    if lacking:
         return lacking
     whole = [
         name
