@@ -138,19 +138,40 @@ options:
     type: dict
 """
 
+    REVIEW = r"""
+options:
+  delivery:
+    description:
+      - How a change gets to O(branch). V(git) pushes it. V(merge_request) pushes a branch of its own and opens a merge
+        request (on GitHub a pull request) that carries the plan, for a branch that is protected; the change exists once
+        somebody has merged it.
+      - The Git host is taken from C(forge) of C(platform.yml), else from the repository's address. O(token) must be one
+        that may open merge requests, also where Git itself goes by SSH.
+      - The branch is named after what is changed. The same change again finds its open request; another plan, and a
+        O(branch) that has moved on, bring it up to date.
+    type: str
+    choices: [git, merge_request]
+    default: git
+"""
+
     WAY = r"""
 options:
   delivery:
     description:
       - How what is rendered gets to the points of presence.
       - V(git) commits it to O(repository), from which each point of presence applies it.
+      - V(merge_request) pushes a branch of its own there and opens a merge request (on GitHub a pull request) that carries the
+        plan, for an O(branch) that is protected; the change exists once somebody has merged it. The Git host is taken from
+        C(forge) of C(platform.yml), else from the repository's address. O(token) must be one that may open merge requests, also
+        where Git itself goes by SSH. The branch is named after what is changed. The same change again finds its open
+        request; another plan, and an O(branch) that has moved on, bring it up to date.
       - V(direct) applies it itself (server-side apply), for platforms without Argo CD. What was delivered is read from the clusters,
         and what is no longer rendered goes, a database never. Catalog and points of presence come from O(repository) where it
         is given, else from the collection, as far as O(kubeconfig) has contexts for them; a tenant is its namespace, which must be
         there. The user must be a deliverer of C(platform.yml) where services are to be deleted.
       - V(direct) is refused on what Argo CD manages.
     type: str
-    choices: [git, direct]
+    choices: [git, merge_request, direct]
     default: git
   adopt:
     description:
@@ -167,6 +188,7 @@ options:
   wait:
     description:
       - Whether to wait until the services are Active in all their regions.
+      - With O(delivery=merge_request) the merge is waited for first.
       - A failed wait undoes nothing; the result still holds what was delivered.
     type: bool
     default: false

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, dbaas.platform contributors
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Delivery: any number of changes become one commit on a branch that others write too.
+"""Delivery: any number of changes become one commit on a branch that others write too, or a request to merge it there.
 
 No lock: the remote refuses what is not a fast-forward, and whoever was slower fetches, plans and tries again.
 """
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from ansible_collections.dbaas.platform.plugins.module_utils import crash
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.forge import Request
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import blob_id
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import Proposal
 
 
 class Tree(Protocol):
@@ -58,19 +60,44 @@ class Target(Protocol[S]):
 
 @dataclass(frozen=True)
 class Change(Generic[T]):
-    """What a plan wants: path -> content (None: no such file), message and author, and what the caller gets."""
+    """What a plan wants: path -> content (None: no such file), message and author, and what the caller gets.
+
+    proposal: what a merge request for it says; None where there is nothing to merge.
+    """
 
     files: Mapping[str, bytes | None]
     message: str
     author: str
     result: T
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What became of a proposal: its branch, commit and request (None in check mode, where none is open yet).
+
+    changed: whether anything was, or would be, pushed, opened or rewritten.
+    """
+
+    branch: str
+    commit: str
+    request: Request | None
+    changed: bool
+
+
+class Desk(Protocol):
+    """Where proposals are handed in, to be merged by somebody else (runner/review.py)."""
+
+    def propose(self, base: Tree, commit: str, proposal: Proposal, *, check: bool) -> Proposed:
+        """Has a request open that asks to merge just this; git-raced when another writer did so at the same time."""
 
 
 @dataclass(frozen=True)
 class Delivered(Generic[T]):
     """What was done: `files` are those that differed from `base`; `commit` is "" when none did, and in check mode.
 
-    diff: what `git diff` says of the commit, when it was asked for.
+    diff: what `git diff` says of the commit, when it was asked for. proposed: how far it is where it is merged by
+    somebody else; what is asked for already is no change.
     """
 
     base: Tree
@@ -79,6 +106,11 @@ class Delivered(Generic[T]):
     result: T
     attempts: int
     diff: str = ""
+    proposed: Proposed | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.proposed.changed if self.proposed else bool(self.files)
 
 
 def deliver(
@@ -89,8 +121,11 @@ def deliver(
     check: bool,
     progress: Callable[[str], None],
     diff: bool = False,
+    desk: Desk | None = None,
 ) -> Delivered[T]:
     """Fetch, plan, commit and push; again from the start when another writer was faster, for `deadline` seconds.
+
+    With a desk the commit is proposed there instead of pushed to the branch.
 
     The plan is called once a round with the remote as it is then. `progress` is given a sentence for people when
     something is waited for. In check mode nothing leaves this machine. Errors: the target's and the plan's; git-raced
@@ -102,17 +137,24 @@ def deliver(
         attempts += 1
         base = target.fetch()
         change = plan(base)
-        files = {path: content for path, content in change.files.items() if _differs(base, path, content)}
-        if not files or (check and not diff):
+        files = {path: content for path, content in change.files.items() if differs(base, path, content)}
+        if not files or (check and not diff and desk is None):
             return Delivered(base, "", files, change.result, attempts)
         crash.point("planned")
         commit = target.commit(base, files, change.message, change.author)
         text = target.diff(base, commit) if diff else ""
+        proposed = None
         if check:
-            return Delivered(base, "", files, change.result, attempts, text)
+            if desk and change.proposal:
+                proposed = desk.propose(base, commit, change.proposal, check=True)
+            return Delivered(base, "", files, change.result, attempts, text, proposed)
         crash.point("committed")
         try:
-            target.push(commit)
+            if desk and change.proposal:
+                proposed = desk.propose(base, commit, change.proposal, check=False)
+                commit = proposed.commit
+            else:
+                target.push(commit)
         except DbaasError as error:
             pause = _pause(attempts)
             if error.code != "git-raced":
@@ -123,7 +165,7 @@ def deliver(
             time.sleep(pause)
         else:
             crash.point("pushed")
-            return Delivered(base, commit, files, change.result, attempts, text)
+            return Delivered(base, commit, files, change.result, attempts, text, proposed)
 
 
 def _pause(lost: int) -> float:
@@ -135,5 +177,6 @@ def _pause(lost: int) -> float:
     return random.uniform(0.5, 1) * max(3 / (1 << min(lost - 1, 9)), 0.3)  # noqa: S311 (nothing secret)
 
 
-def _differs(base: Tree, path: str, content: bytes | None) -> bool:
+def differs(base: Tree, path: str, content: bytes | None) -> bool:
+    """Whether a file is not there as it should be (None: not at all)."""
     return base.blobs.get(path) != (None if content is None else blob_id(content))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.common.parameters import env_fallback
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform, schema, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import forge, platform, schema, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import POLICIES
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import argument_spec
 
@@ -92,8 +92,13 @@ def awx_configuration_info() -> Spec:
     }
 
 
-def _delivery() -> Spec:
-    return {"requester": _text(), "delivery_timeout": {"type": "int", "default": 120}, "shipped": {"type": "dict"}}
+def _delivery(*more: str) -> Spec:
+    return {
+        "delivery": _text(choices=["git", "merge_request", *more], default="git"),
+        "requester": _text(),
+        "delivery_timeout": {"type": "int", "default": 120},
+        "shipped": {"type": "dict"},
+    }
 
 
 def _waiting() -> Spec:
@@ -106,7 +111,6 @@ def _waiting() -> Spec:
 
 def _claim_state() -> Spec:
     return {
-        "delivery": {"type": "str", "choices": ["git", "direct"], "default": "git"},
         "adopt": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
         "deletion_policy": {"type": "str", "choices": list(POLICIES), "default": "retain"},
@@ -125,7 +129,7 @@ def service_claim() -> Spec:
             **fields,
             **_claim_state(),
             **connections(),
-            **_delivery(),
+            **_delivery("direct"),
             **_waiting(),
         },
     }
@@ -141,7 +145,7 @@ def service_claims() -> Spec:
             "scope": {"type": "dict", "options": {"tenant": _text(), "labels": {"type": "dict"}}},
             **_claim_state(),
             **connections(),
-            **_delivery(),
+            **_delivery("direct"),
             **_waiting(),
         },
         "mutually_exclusive": [("claims", "src")],
@@ -337,6 +341,7 @@ def gitops_repository() -> Spec:
             },
             "merge": {"type": "bool", "default": False},
             "repo_url": _text(),
+            "forge": {"type": "dict", "options": argument_spec(forge.SCHEMA)},
             "upgrade": {"type": "bool", "default": False},
             **connections(),
             **_delivery(),

@@ -91,6 +91,22 @@ options:
       - Address of the repository as Argo CD sees it. When not given, the one that C(platform.yml) has, at first O(repository).
       - Another one moves the foundations of all tenants in the same commit.
     type: str
+  forge:
+    description:
+      - The Git host, for O(delivery=merge_request); what is not given is taken from the address of the repository as Argo CD sees it.
+      - What stands in C(platform.yml) stays when it is not given.
+    type: dict
+    suboptions:
+      type:
+        description: What speaks there.
+        type: str
+        choices: [github, gitlab]
+      api:
+        description: Address of its API, such as V(https://git.example.com/api/v4).
+        type: str
+      project:
+        description: The repository there, as V(owner/name); on GitLab with all its groups.
+        type: str
   upgrade:
     description: Whether files that stand are replaced by those of this version of the collection.
     type: bool
@@ -99,6 +115,7 @@ extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
   - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.review
   - dbaas.platform.connection.delivery
 author:
   - dbaas.platform contributors (@dbaas-platform)
@@ -135,6 +152,15 @@ commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always
   type: str
+merge_request:
+  description: The request to merge C(commit) into the branch.
+  returned: with O(delivery=merge_request), when something is to be merged
+  type: dict
+  contains:
+    number: {description: "Its number on the Git host; none as long as it is not open.", type: int, returned: always}
+    url: {description: Where people see it., type: str, returned: always}
+    state: {description: "open, merged, or in check mode planned where none is open yet.", type: str, returned: always}
+    branch: {description: The branch that it asks to merge., type: str, returned: always}
 error:
   description: The failure for machines.
   returned: failure

@@ -176,6 +176,15 @@ commit:
   description: The commit that was pushed; empty when nothing changed, and in check mode.
   returned: always
   type: str
+merge_request:
+  description: The request to merge C(commit) into the branch.
+  returned: with O(delivery=merge_request), when something is to be merged
+  type: dict
+  contains:
+    number: {description: "Its number on the Git host; none as long as it is not open.", type: int, returned: always}
+    url: {description: Where people see it., type: str, returned: always}
+    state: {description: "open, merged, or in check mode planned where none is open yet.", type: str, returned: always}
+    branch: {description: The branch that it asks to merge., type: str, returned: always}
 manifests:
   description: The objects that were rendered.
   returned: always

@@ -79,7 +79,8 @@ _PROTECTED = re.compile(
     r"|TF402455"
 )
 _RACED = re.compile(
-    r"^\[rejected\]|non-fast-forward|fetch first|failed to (?:update|lock)|cannot lock|incorrect old|already exists"
+    r"^\[rejected\]|non-fast-forward|fetch first|stale info"
+    r"|failed to (?:update|lock)|cannot lock|incorrect old|already exists"
 )
 _UNKNOWN = re.compile(r"not our ref ([0-9a-f]{40,64})")
 # Derived files are alike, so they are packed as what differs: git would work out the same base again and again.
@@ -184,6 +185,20 @@ class Revision:
     author: str
     message: str
     blobs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A commit by what it says: two that differ in nothing but ids and times are the same to whoever reads them."""
+
+    commit: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+    def same(self, other: Standing) -> bool:
+        """Whether they say the same on the same base."""
+        return (self.tree, self.parents, self.message) == (other.tree, other.parents, other.message)
 
 
 class GitRepository:
@@ -298,18 +313,46 @@ class GitRepository:
 
     def push(self, commit: str) -> None:
         """Push `commit` to the branch, never by force. Only when another writer was faster the error is git-raced."""
+        self._push(commit, self._ref)
+
+    def _push(self, commit: str, ref: str, *lease: str) -> None:
         try:
-            self._git("push", "--porcelain", "--no-verify", "origin", f"{commit}:{self._ref}", online=True)
+            self._git("push", "--porcelain", "--no-verify", *lease, "origin", f"{commit}:{ref}", online=True)
         except _GitFailed as failure:
             rejected = [line.split("\t", 2)[2] for line in failure.stdout.splitlines() if line.startswith("!\t")]
             if not rejected:
-                if self._landed(commit):
+                if self._landed(commit, ref):
                     return
                 raise self._unreachable(failure) from None
             if _RACED.search(rejected[0]):
                 raise DbaasError("git-raced", f"{self._url}: {rejected[0]}") from None
             words = "\n".join([f"{self._url}: {rejected[0]}", *failure.remote_words])
             raise DbaasError("git-protected" if _PROTECTED.search(words) else "git-refused", words) from None
+
+    def branch(self, name: str) -> Standing | None:
+        """What stands on another branch of the remote, None where there is none. Its trees are here then."""
+        ref = f"refs/heads/{name}"
+        commit = self._heads(ref).get(ref)
+        if commit is None:
+            return None
+        try:
+            self._fetch("--depth=1", "origin", f"+{commit}:refs/keep/branch")
+        except _GitFailed as failure:
+            raise self._unreachable(failure) from None
+        return self.standing(commit)
+
+    def standing(self, commit: str) -> Standing:
+        """A commit that is here, without its ids and times."""
+        head, _empty, message = self._git("cat-file", "commit", commit).decode(errors="replace").partition("\n\n")
+        lines = [line.split(" ", 1) for line in head.splitlines() if not line.startswith(" ")]
+        trees, parents = ([rest for name, rest in lines if name == wanted] for wanted in ("tree", "parent"))
+        return Standing(commit, trees[0], tuple(parents), message)
+
+    def push_branch(self, name: str, commit: str, stands: str) -> None:
+        """Make another branch be this commit, if it still is `stands` ("": it must not be there); else git-raced."""
+        ref = f"refs/heads/{name}"
+        lease = f"--force-with-lease={ref}:{stands}"
+        self._push(commit, ref, lease)
 
     def fetch_trees(self, revisions: Collection[str]) -> set[str]:
         """Have the trees of these commits here, in one fetch, and return those of them that the remote knows."""
@@ -457,10 +500,10 @@ class GitRepository:
         pairs = (line.split("\t", 1) for line in listing.splitlines())
         return {ref: oid for oid, ref in pairs}
 
-    def _landed(self, commit: str) -> bool:
+    def _landed(self, commit: str, ref: str) -> bool:
         """The connection broke during a push: was it before or after the remote had taken it?"""
         try:
-            return self.head() == commit
+            return self._heads(ref).get(ref) == commit
         except DbaasError:
             return False
 

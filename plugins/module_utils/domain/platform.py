@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import schedule, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import forge, schedule, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
@@ -84,12 +84,14 @@ class Platform:
     repo_url: str
     branch: str
     pops: dict[str, Pop]
+    #: what it says of the Git host (forge.SCHEMA)
+    forge: Json | None = None
 
 
 @lru_cache(maxsize=1)
 def _checker() -> Checker:
     pops = {"type": "object", "additionalProperties": POP, "minProperties": 1}
-    properties = {"layout": {"enum": [LAYOUT]}, "repoURL": _NAME, "branch": _NAME, "pops": pops}
+    properties = {"layout": {"enum": [LAYOUT]}, "repoURL": _NAME, "branch": _NAME, "forge": forge.SCHEMA, "pops": pops}
     return Checker({"type": "object", "properties": properties, "required": ["repoURL", "branch", "pops"]})
 
 
@@ -109,7 +111,7 @@ def parse(document: Any) -> Platform:
     if errors:
         raise InvalidFields("option-invalid", errors)
     pops = {name: _pop(name, data) for name, data in document["pops"].items()}
-    return Platform(document["repoURL"], document["branch"], pops)
+    return Platform(document["repoURL"], document["branch"], pops, document.get("forge"))
 
 
 def _problems(pops: Json) -> Iterator[FieldError]:
@@ -159,8 +161,8 @@ def _pop(name: str, data: Json) -> Pop:
     )
 
 
-def document(repo_url: str, branch: str, pops: Json) -> Json:
-    """The platform.yml to be written; `pops` maps a name to what differs from the defaults."""
+def document(repo_url: str, branch: str, pops: Json, host: Json | None = None) -> Json:
+    """The platform.yml to be written; `pops` maps a name to what differs from the defaults, host is the Git host."""
     if not pops:
         raise DbaasError("option-invalid", "pops: not given, allowed: at least one point of presence")
-    return {"layout": LAYOUT, "repoURL": repo_url, "branch": branch, "pops": pops}
+    return {"layout": LAYOUT, "repoURL": repo_url, "branch": branch, **({"forge": host} if host else {}), "pops": pops}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, S, Target, Tree, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, S, Target, Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS
@@ -30,7 +31,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     wanted_paths,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, direct, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, direct, review, wait
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -184,29 +186,31 @@ def _labels(content: bytes, path: str) -> Json:
 
 def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) -> Json:
     """Delivers what `change` plans on each head and waits, as the options say: the result of all that commit claims."""
-    delivered = deliver(
-        target,
-        change,
-        deadline=run.options.get("delivery_timeout") or 120,
-        check=run.check,
-        diff=run.diff,
-        progress=run.progress,
-    )
+    end = time.monotonic() + (run.options.get("wait_timeout") or 0)
+    delivered = review.send(run, target, change)
     plan, platform, files = delivered.result
     applied = isinstance(target, direct.Clusters)
-    result = _result(plan, changed=bool(delivered.files))
-    result["commit"] = None if applied else delivered.commit or None
+    result = {**_result(plan, changed=False), **review.told(delivered)}
+    if applied:
+        result["commit"] = None
     if run.diff:
         result["diff"] = {"prepared": delivered.diff}
     if run.check:
         _tell(run, plan.operations)
-    if delivered.commit:
+    if delivered.commit and delivered.changed:
         for item in plan.operations:
             if item.action != "unchanged":
                 how = "applied" if applied else f"committed {delivered.commit[:12]}"
                 run.progress(f"{item.tenant}/{item.name}: {how} ({item.action})")
     if isinstance(target, direct.Clusters) and target.left:
         return target.incomplete(result)
+    if delivered.proposed and run.options.get("wait") and not run.check:
+        try:
+            result["merge_request"] = review.merged(run, delivered.base, delivered.proposed, end)
+            plan, platform, files = review.landed(target, change, delivered.proposed)
+        except DbaasError as error:
+            # what was delivered is told of all the same
+            return {**result, **base.failure(error)}
     if run.options.get("wait") and not run.check:
         wanted = [
             # what is unchanged may have been committed just now by somebody else
@@ -216,9 +220,8 @@ def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) ->
             )
             for claim, operation in zip(plan.claims, plan.operations, strict=True)
         ]
-        result["wait"] = wait.until_ready(
-            wanted, base.clusters(run, platform), run.options["wait_timeout"], run.progress
-        )
+        left = max(end - time.monotonic(), 0) if delivered.proposed else run.options["wait_timeout"]
+        result["wait"] = wait.until_ready(wanted, base.clusters(run, platform), left, run.progress)
         if failed := [item for item in result["wait"] if item["phase"] != "Active"]:
             return wait.failed(result, failed)
     return result
@@ -281,7 +284,8 @@ def change(run: Run, snapshot: Tree, given: Sequence[Document], yaml: Yaml = bas
         yaml=yaml,
     )
     message = claims_message(plan.operations, request) if plan.files else ""
-    return Change(plan.files, message, base.author(run), (plan, platform, files))
+    proposal = of_services("service", plan.operations, message) if plan.files else None
+    return Change(plan.files, message, base.author(run), (plan, platform, files), proposal)
 
 
 def _rendered(run: Run, given: Sequence[Document]) -> Json:

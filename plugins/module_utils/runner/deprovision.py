@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Target, Tree, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, Target, Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import Effects
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Live, Standing, Step
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
@@ -25,11 +26,12 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Operation, Request, deleting
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -70,16 +72,20 @@ def run_keys(run: Run, keys: Sequence[Key]) -> Json:
         standings = course.standings(snapshot)
         course.refuse(standings)
         course.warn(snapshot, standings)
-        plans = {key: _plan(item, policy, catalog) for key, item in standings.items()}
-        if policy == "retain":
-            course.commit("Keep", lambda item, request: domain.retain(item, request, base.YAML))
-            return course.result(plans)
-        if policy == "snapshot":
-            course.back_up()
-        if run.check:
-            course.predict()
-        else:
-            course.delete()
+        course.effects = {key: _effects(item, policy, catalog) for key, item in standings.items()}
+        plans = {key: _plan(item, policy, course.effects[key]) for key, item in standings.items()}
+        try:
+            if policy == "retain":
+                course.commit("Keep", lambda item, request: domain.retain(item, request, base.YAML))
+            elif policy == "snapshot":
+                course.back_up()
+            if policy != "retain":
+                course.predict() if run.check else course.delete()
+        except DbaasError as error:
+            if course.request is None:
+                raise
+            # what is asked for already is told of all the same
+            return {**course.result(plans), **base.failure(error)}
         return course.result(plans)
 
 
@@ -103,15 +109,25 @@ class _Course:
         self.platform = platform
         self.clusters = clusters
         self.warnings: list[str] = []
+        self.effects: dict[Key, Effects] = {}
         self.operations: dict[Key, Operation] = {}
         self.states: dict[Key, dict[str, str]] = {key: {} for key in keys}
         self.diffs: list[str] = []
         self.head = ""
+        self.changed = False
+        #: what results say of the last request to merge, where there is one
+        self.request: Json | None = None
+        self._hurry()
         self.silent: dict[str, str] = {}
         #: what this run has marked: whoever takes that back wins
         self._begun: set[tuple[Key, str]] = set()
         self._lacking: dict[tuple[Key, str], float] = {}
         self._told: set[str] = set()
+
+    def _hurry(self) -> None:
+        """Sets when what begins now has no time left, and until when the quicker PoPs wait for the others."""
+        self.end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
+        self._together = time.monotonic() + _TOGETHER
 
     def standings(self, snapshot: Tree, over: Mapping[str, bytes | None] | None = None) -> dict[Key, Standing]:
         """What Git has of each service; `over` are files that a commit to come would change."""
@@ -160,27 +176,31 @@ class _Course:
             marks = any("marked" in found.states.values() for found in steps.values())
             what = "Remove" if verb == "Mark" and not marks else verb
             text = domain.message(changed, what, request) if changed else ""
-            return Change(_files(steps), text, base.author(self.run), steps)
+            topic = {"Keep": "keep", "Back up": "snapshot"}.get(verb, "delete")
+            proposal = of_services(topic, changed, text) if changed else None
+            return Change(_files(steps), text, base.author(self.run), steps, proposal)
 
-        done = deliver(
-            self.target,
-            plan,
-            deadline=self.run.options.get("delivery_timeout") or 120,
-            check=self.run.check,
-            diff=self.run.diff,
-            progress=self.run.progress,
-        )
+        done = review.send(self.run, self.target, plan)
+        self.changed |= done.changed
         self.head = done.commit or self.head
         self.diffs += [done.diff] if done.diff else []
+        if done.proposed:
+            self.request = review.told(done)["merge_request"]
+            self._merge(done)
         return done.result
+
+    def _merge(self, done: Delivered[Any]) -> None:
+        """Waits until what was proposed is merged, where this run goes on then. Nothing is undone when it is not."""
+        if done.proposed and not self.run.check and (self.policy != "retain" or self.run.options.get("wait")):
+            self.request = review.merged(self.run, done.base, done.proposed, self.end)
+            self._together = time.monotonic() + _TOGETHER
 
     def delete(self) -> None:
         """Mark, see the mark, remove, see that it is gone; in each PoP as it answers, until the time is over."""
-        start = time.monotonic()
-        end = start + self.run.options.get("wait_timeout", 1800)
+        self._hurry()
         while True:
             look = self._look()
-            steps = self.commit("Mark", self._step(look), together=time.monotonic() - start < _TOGETHER)
+            steps = self.commit("Mark", self._step(look), together=time.monotonic() < self._together)
             for key, found in steps.items():
                 self.states[key] |= found.states
                 self._begun |= {(key, pop) for pop, state in found.states.items() if state == "marked"}
@@ -192,7 +212,7 @@ class _Course:
             self._see_what_is_gone(look, steps)
             self._tell_states()
             left = {state for found in self.states.values() for state in found.values()}
-            if left <= {"gone", "unreachable"} or time.monotonic() >= end:
+            if left <= {"gone", "unreachable"} or time.monotonic() >= self.end:
                 return
             time.sleep(_PAUSE)
 
@@ -219,17 +239,17 @@ class _Course:
 
     def back_up(self) -> None:
         """A final backup in each PoP, awaited. Raises DbaasError when one fails, or none can tell that it has ended."""
+        self._hurry()
         self.commit("Back up", lambda item, request: domain.snapshot(item, request, base.YAML))
         if self.run.check:
             return
         crash.point("snapshot")
-        end = time.monotonic() + self.run.options.get("wait_timeout", 1800)
         while waiting := [
             line for item in self.standings(self.target.fetch()).values() for line in self._unfinished(item)
         ]:
             for line in waiting:
                 self._tell(line)
-            if time.monotonic() >= end:
+            if time.monotonic() >= self.end:
                 words = "the final backups are not done, so nothing was deleted: " + "; ".join(waiting)
                 raise DbaasError("deprovision-incomplete", words)
             time.sleep(_PAUSE)
@@ -237,7 +257,7 @@ class _Course:
     def result(self, plans: Mapping[Key, Json]) -> Json:
         """The task's result; a failed one when something is left in a PoP."""
         result: Json = {
-            "changed": bool(self.operations) if self.run.check else bool(self.head),
+            "changed": bool(self.operations) if self.run.check and self.policy != "retain" else self.changed,
             "claims": [],
             "operations": [
                 {
@@ -253,6 +273,7 @@ class _Course:
                 if (found := self.operations.get((tenant, name))) or len(self.keys) == 1
             ],
             "commit": None if self.applied else self.head or None,
+            **({"merge_request": self.request} if self.request else {}),
             "wait": [
                 {"tenant": tenant, "name": name, "regions": self.states[tenant, name]} for tenant, name in self.keys
             ],
@@ -276,7 +297,7 @@ class _Course:
 
     def _note(self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step]) -> list[Operation]:
         changed = [
-            Operation(step.operation, *key, self.policy, (), tuple(standings[key].derived))
+            Operation(step.operation, *key, self.policy, (), tuple(standings[key].derived), self.effects[key])
             for key, step in steps.items()
             if step.files
         ]
@@ -464,15 +485,14 @@ def _as_marked(item: Json) -> Json:
     return {**item, "metadata": {**metadata, "annotations": marks}}
 
 
-def _plan(item: Standing, policy: str, catalog: Catalog) -> Json:
-    """What will be gone and what that saves, for those who must agree to it."""
+def _effects(item: Standing, policy: str, catalog: Catalog) -> Effects:
+    """What letting a service go does, for those who must agree to it."""
     if not item.derived:
-        return {**consequences.NOTHING.data(), "gone": {}}
+        return consequences.NOTHING
     spec = domain.spec(item, base.YAML)
     cost = consequences.price(spec, catalog)
     if policy == "retain":
-        kept = consequences.Effects(cost_before=cost, cost_after=cost)
-        return {**kept.data(), "gone": {}}
+        return Effects(cost_before=cost, cost_after=cost)
     sizes = ENGINES[spec["engine"]].volumes(spec)
     counted: dict[str, int] = {}
     for role, amounts in spec["resources"].items():
@@ -481,11 +501,16 @@ def _plan(item: Standing, policy: str, catalog: Catalog) -> Json:
     volumes = " and ".join(f"{nodes} volumes of {size}" for size, nodes in counted.items() if quantity.size(size))
     volumes = f"{volumes or 'all nodes'} in each of {', '.join(item.derived)}"
     last = "a final backup is taken first" if policy == "snapshot" else "no final backup is taken"
-    effects = consequences.Effects(
+    return Effects(
         restart="outage",
         seconds=_SECONDS,
         cost_before=cost,
         cost_after=0,
         irreversible=(f"{volumes}, with all data; {last}",),
     )
-    return {**effects.data(), "gone": domain.gone(item, base.YAML)}
+
+
+def _plan(item: Standing, policy: str, effects: Effects) -> Json:
+    """The same as data, and what will be gone."""
+    gone = domain.gone(item, base.YAML) if item.derived and policy != "retain" else {}
+    return {**effects.data(), "gone": gone}

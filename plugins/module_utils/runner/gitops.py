@@ -9,14 +9,15 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot, carries_secret
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, platform
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, differs
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import forge, paths, platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as content
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import plan_tenants, tenant_paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_files
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
@@ -26,18 +27,10 @@ Json = dict[str, Any]
 def run(run: Run) -> Json:
     """The runner of module gitops_repository."""
     with base.repository(run) as repository:
-        delivered = deliver(
-            repository,
-            lambda snapshot: _change(run, snapshot),
-            deadline=run.options.get("delivery_timeout") or 120,
-            check=run.check,
-            diff=run.diff,
-            progress=run.progress,
-        )
+        delivered = review.send(run, repository, lambda snapshot: _change(run, snapshot))
     result: Json = {
-        "changed": bool(delivered.files),
+        **review.told(delivered),
         "files": sorted(delivered.files),
-        "commit": delivered.commit or None,
         "roots": delivered.result,
     }
     if run.diff:
@@ -76,7 +69,9 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
     if before and (renew or any(moved)):
         files |= _foundations(snapshot, parsed)
     roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}
-    return Change(files, "Set up the platform\n", base.author(run), roots)
+    message = "Set up the platform\n"
+    changed = [path for path, content in files.items() if differs(snapshot, path, content)]
+    return Change(files, message, base.author(run), roots, of_files("platform", ["repository"], changed, message))
 
 
 def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | None]:
@@ -107,7 +102,8 @@ def _document(run: Run, before: Json) -> Json:
     if carries_secret(address):
         words = "an address without user and password: they would stand in Git; Argo CD has a Secret for them"
         raise InvalidFields("option-invalid", [FieldError("repo_url", "********", words)])
-    return platform.document(address, run.text("branch") or "main", pops)
+    host = {**(before.get("forge") or {}), **to_fields(forge.SCHEMA, run.options.get("forge") or {})}
+    return platform.document(address, run.text("branch") or "main", pops, host)
 
 
 def _base(run: Run) -> dict[str, bytes]:

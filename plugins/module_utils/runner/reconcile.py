@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
@@ -30,9 +30,10 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.problems import Problem
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import stamped
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, declared
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, declared, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -53,22 +54,14 @@ class Outcome:
 def run(run: Run) -> Json:
     """The runner of module gitops_reconciliation."""
     with base.repository(run) as repository:
-        delivered = deliver(
-            repository,
-            lambda snapshot: _change(run, snapshot),
-            deadline=run.options.get("delivery_timeout") or 120,
-            check=run.check,
-            diff=run.diff,
-            progress=run.progress,
-        )
+        delivered = review.send(run, repository, lambda snapshot: _change(run, snapshot))
     outcome = delivered.result
     services = [item for item in (outcome.claims.operations if outcome.claims else []) if item.action != "unchanged"]
     tenants = [item for item in (outcome.tenants.operations if outcome.tenants else []) if item.action != "unchanged"]
     result: Json = {
-        "changed": bool(delivered.files),
+        **review.told(delivered),
         "operations": [_operation(item) for item in services],
         "tenants": [{key: _operation(item)[key] for key in ("tenant", "action", "regions")} for item in tenants],
-        "commit": delivered.commit or None,
         "problems": [item.data() for item in outcome.problems],
         "warnings": [
             f"{item.tenant}/{item.name}: {warning}"
@@ -78,7 +71,7 @@ def run(run: Run) -> Json:
     }
     if run.diff:
         result["diff"] = {"prepared": delivered.diff}
-    if delivered.commit:
+    if delivered.commit and delivered.changed:
         for item in services:
             run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
     return _failed(result, outcome.problems) if outcome.problems else result
@@ -101,7 +94,9 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Outcome]:
         tenants_message(tenants_plan.operations, request) if tenants_plan.files else "",
     )
     changes = {**tenants_plan.files, **plan.files}
-    return Change(changes, message, base.author(run), Outcome(plan, tenants_plan, sorted(problems)))
+    # one request for all that is not rendered, and the next run brings it up to date
+    proposal = of_services("reconcile", plan.operations, message, run.options.get("tenants") or ["all"])
+    return Change(changes, message, base.author(run), Outcome(plan, tenants_plan, sorted(problems)), proposal)
 
 
 def places_of(run: Run, snapshot: Snapshot) -> dict[str, Place]:

@@ -208,8 +208,12 @@ class _Service:
 
     def _operation_of(self, revision: Revision) -> str:
         """The operation of this service that a commit was made for, "" for a person's."""
-        mine = (item for item in rollback.trailers(revision.message) if (item.tenant, item.name) == self._key)
-        return next((item.operation for item in mine), "")
+        for item in rollback.trailers(revision.message):
+            if (item.tenant, item.name) == self._key:
+                return item.operation
+        # the message of what a Git host has merged is the host's own, and the copy says it too
+        rendered = [oid for path in self._derived if (oid := revision.blobs.get(path))]
+        return base.operation_in(self._content(rendered[0])) if rendered else ""
 
     def _content(self, oid: str) -> bytes:
         return self._repository.contents({oid})[oid]

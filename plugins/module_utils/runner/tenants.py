@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, deliver
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.options import to_fields
@@ -22,7 +22,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     tenant_paths,
     tenants_message,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_files
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -91,23 +92,15 @@ def _run(run: Run, given: Sequence[Json]) -> Json:
             "not-built", "state: absent is not built yet: a tenant goes only after its services are deprovisioned."
         )
     with base.repository(run) as repository:
-        delivered = deliver(
-            repository,
-            lambda snapshot: _change(run, snapshot, given),
-            deadline=run.options.get("delivery_timeout") or 120,
-            check=run.check,
-            diff=run.diff,
-            progress=run.progress,
-        )
+        delivered = review.send(run, repository, lambda snapshot: _change(run, snapshot, given))
     result: Json = {
-        "changed": bool(delivered.files),
+        **review.told(delivered),
         "tenants": [{"tenant": item["metadata"]["name"], **item["spec"]} for item in delivered.result.tenants],
         "operations": [
             {"tenant": item.tenant, "action": item.action, "changed": list(item.changed), "regions": list(item.regions)}
             for item in delivered.result.operations
             if item.action != "unchanged" or len(given) == 1
         ],
-        "commit": delivered.commit or None,
         "warnings": delivered.result.warnings,
     }
     if run.diff:
@@ -126,4 +119,8 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Json]) -> Change[Tenan
     ]
     files = snapshot.read(tenant_paths(shaped, platform, snapshot.blobs))
     plan = plan_tenants(given, files, platform=platform, renderer=request.renderer, yaml=base.YAML)
-    return Change(plan.files, tenants_message(plan.operations, request) if plan.files else "", base.author(run), plan)
+    if not plan.files:
+        return Change({}, "", base.author(run), plan)
+    message = tenants_message(plan.operations, request)
+    about = [item.tenant for item in plan.operations if item.action != "unchanged"]
+    return Change(plan.files, message, base.author(run), plan, of_files("tenant", about, plan.files, message))
