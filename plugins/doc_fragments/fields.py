@@ -192,6 +192,16 @@ options:
       - Whether the service may not be deleted (keeping its data is always possible).
       - "The platform's default is V(false)."
     type: bool
+  database:
+    description:
+      - The database that the service is in a shared cluster; of the shared plan alone.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - "Its name; made of the service's name and id when not given."
+          - "Allowed is a name of lower-case letters, digits and underscores that begins with a letter."
+        type: str
   resources:
     description:
       - "Nodes of each role of the engine, as the SKU names them; the SKU's when not given."
@@ -228,6 +238,11 @@ options:
           - "Taints of machines that the nodes bear, as pods have them."
         type: list
         elements: dict
+      pool:
+        description:
+          - "Service of the platform's tenant that holds the database, as tenant/service; of the shared plan alone, chosen out of the catalog when the claim is admitted, and kept from then on."
+          - Allowed is a service as tenant/service.
+        type: str
   images:
     description:
       - "Images of the tenant's own, by what they are for, where the tenant's document allows it."

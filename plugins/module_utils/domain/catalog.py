@@ -21,6 +21,21 @@ Json = dict[str, Any]
 CHANNELS = ("preview", "supported", "deprecated", "expired")
 #: what a change does to the nodes, the mildest first
 RESTARTS = ("none", "rolling", "outage")
+#: the plan whose services are databases in a cluster of the platform's own, and what that makes of their regions
+SHARED, POOLED = "shared", "pooled"
+#: what an engine can make of a plan in one region or several; else it says why not, as {refused: why}
+TOPOLOGIES = ("single", "separate", "stretched", "one-way", "active-active", POOLED)
+#: what every engine says of itself; cdc is the way by which changes come out, "none" where there is none
+CAPABILITIES = (
+    "crossRegion",
+    "pitr",
+    "backupOnDemand",
+    "strongConsistency",
+    "onlineResharding",
+    "storageGrows",
+    "pause",
+    "cdc",
+)
 
 
 def _fields(required: Json, optional: Json | None = None) -> Json:
@@ -63,8 +78,16 @@ SCHEMA: Json = {
     "properties": {
         "plans": _by_name(
             _fields(
-                {"title": _TEXT, "sla": _NUMBER, "price": _fields({"min": _NUMBER}, {"max": _NUMBER})},
-                {"isolation": _TEXT, "scaling": _list(_TEXT)},
+                {
+                    "title": _TEXT,
+                    "sla": _NUMBER,
+                    # USD a month of a service in as few regions as the plan takes
+                    "price": _fields({"min": _NUMBER}, {"max": _NUMBER}),
+                    "isolation": _TEXT,
+                    "scaling": _list(_TEXT),
+                    "highAvailability": _TEXT,
+                    "allows": _list(_TEXT),
+                },
             )
         ),
         "regions": _by_name(
@@ -73,6 +96,8 @@ SCHEMA: Json = {
                 {
                     "s3": _fields({"endpoint": _TEXT, "accessKeyId": _TEXT, "secret": _NAME}, {"region": _TEXT}),
                     "buckets": _list(_TEXT),
+                    # engine -> services (tenant/service) that take databases of the shared plan, the first for new ones
+                    "pools": _by_name(_list({"type": "string", "pattern": schema.SERVICE})),
                 },
             )
         ),
@@ -94,9 +119,14 @@ SCHEMA: Json = {
                         )
                     ),
                     "topologies": _by_name(_fields({"one": {}, "many": {}})),
+                    "capabilities": _fields(
+                        {name: _TEXT if name == "cdc" else {"type": "boolean"} for name in CAPABILITIES}
+                    ),
                 },
                 {
                     "licence": _by_name(_TEXT),
+                    # gate: what must be there, or agreed on, before a service of this edition may run
+                    "editions": _by_name(_fields({"licence": _TEXT}, {"gate": _TEXT})),
                     "operator": _fields(
                         dict.fromkeys(("name", "namespace", "repoURL", "chart", "version"), _TEXT),
                         {"values": _by_name({})},
@@ -105,7 +135,6 @@ SCHEMA: Json = {
                     "images": _by_name(_TEXT),
                     "lockserver": _TEXT,
                     "parameters": _by_name(_PARAMETER),
-                    "capabilities": _by_name({}),
                 },
             )
         ),
@@ -125,7 +154,12 @@ SCHEMA: Json = {
                         )
                     ),
                 },
-                {"edition": _TEXT, "defaultFor": _list(_TEXT)},
+                {
+                    "edition": _TEXT,
+                    "defaultFor": _list(_TEXT),
+                    # of the shared plan: what the engine takes as a database's name
+                    "database": _fields({"maxLength": _COUNT}, {"reserved": _list(_TEXT)}),
+                },
             )
         ),
     },
@@ -183,6 +217,18 @@ class Catalog:
         """The version that a claim gets when it names none."""
         versions: Json = self.engines[engine]["versions"]
         return next(version for version, data in versions.items() if data.get("default"))
+
+    def nearest_sku(self, engine: str, plan: str) -> Sku | None:
+        """The SKU of the engine whose plan is the nearest to one that it lacks, the larger of two that are as near."""
+        order = list(self.plans)
+        if plan not in order:
+            return None
+        near = sorted(order, key=lambda each: (abs(order.index(each) - order.index(plan)), -order.index(each)))
+        return next((sku for each in near if (sku := self.choose(engine, each))), None)
+
+    def least_regions(self, engine: str, plan: str) -> int:
+        """How few regions a service of this plan can have."""
+        return 1 if isinstance(self.topology(engine, plan, 1), str) else 2
 
     def buckets(self, region: str, tenant: str) -> list[str]:
         """The addresses of object storage that are known to lie in the region, for this tenant: its own first."""
@@ -249,6 +295,17 @@ def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
     for parameter, data in catalog.engines[name].get("parameters", {}).items():
         if places is not None and "place" in data:
             yield from _known(f"engines.{name}.parameters.{parameter}.place", [data["place"]], places)
+    rows = catalog.engines[name]["topologies"]
+    for plan in catalog.plans:
+        if plan not in rows:
+            yield FieldError(f"engines.{name}.topologies.{plan}", None, "a row for each plan")
+    yield from _known(f"engines.{name}.topologies", rows, catalog.plans)
+    for plan, row in rows.items():
+        allowed = [each for each in TOPOLOGIES if (each == POOLED) == (plan == SHARED)]
+        for regions, answer in row.items():
+            if answer not in allowed and not (isinstance(answer, dict) and list(answer) == ["refused"]):
+                words = f"one of {', '.join(allowed)}, or {{refused: why}}"
+                yield FieldError(f"engines.{name}.topologies.{plan}.{regions}", answer, words)
 
 
 def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:
@@ -259,6 +316,12 @@ def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:
     for plan in sku.plans:
         if plan not in data["price"]:
             yield FieldError(f"{path}.price.{plan}", None, "a price for each plan of the SKU")
+        elif plan in catalog.plans and sku.engine in catalog.engines:
+            yield from _plan_problems(f"{path}.price.{plan}", sku, plan, catalog)
+    if SHARED in sku.plans and "database" not in data:
+        yield FieldError(f"{path}.database", None, "what the engine takes as a database's name")
+    if "edition" in data and sku.engine in catalog.engines:
+        yield from _known(f"{path}.edition", [data["edition"]], catalog.engines[sku.engine].get("editions", {}))
     factors = data["replicationFactor"]
     if factors["default"] not in factors["allowed"]:
         yield FieldError(f"{path}.replicationFactor.default", factors["default"], "one of those allowed")
@@ -266,6 +329,17 @@ def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:
     for role, amounts in data["resources"].items():
         yield from _ordered(f"{path}.resources.{role}.cpu", amounts["cpu"], quantity.cpu)
         yield from _ordered(f"{path}.resources.{role}.memory", amounts["memory"], quantity.size)
+
+
+def _plan_problems(path: str, sku: Sku, plan: str, catalog: Catalog) -> Iterator[FieldError]:
+    if why := catalog.lacks(sku.engine, plan):
+        yield FieldError(path, plan, f"plans that the engine has: {why}")
+    limits, least = catalog.plans[plan]["price"], catalog.least_regions(sku.engine, plan)
+    price = sku.data["price"][plan]
+    if not limits["min"] <= price * least <= limits.get("max", price * least):
+        most = f" to {limits['max']}" if "max" in limits else " or more"
+        words = f"{limits['min']}{most} USD a month (of plan {plan}, in {least} region{'s' if least > 1 else ''})"
+        yield FieldError(path, price, words)
 
 
 def _known(path: str, names: Iterable[str], known: Iterable[str]) -> Iterator[FieldError]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
     hatches,
     paths,
+    placement,
     quantity,
     schedule,
     schema,
@@ -81,7 +82,7 @@ class Claim:
     @property
     def joined(self) -> bool:
         """Whether the nodes of the regions speak to each other."""
-        return self.topology not in ("single", "separate")
+        return self.topology not in ("single", "separate", "pooled")
 
     @property
     def project(self) -> str:
@@ -195,17 +196,27 @@ class Admission:
         elif topology != "separate":
             errors += self._reach(spec)
         self._fill_from_sku(spec, sku, before)
-        warnings: list[str] = []
+        engine, shared = ENGINES[sku.engine], placement.pooled(spec)
+        warnings = [*placement.warnings(given["spec"])] if shared else []
+        if shared:
+            placement.fill(name, given["spec"], spec, sku, self._catalog, before)
         errors += self._version(spec, before, warnings)
         errors += self._limits(spec, sku)
-        errors += hatches.errors(spec, self._catalog.engines[sku.engine], (self._tenants or {}).get(tenant))
-        engine = ENGINES[sku.engine]
+        if not shared:
+            errors += hatches.errors(spec, self._catalog.engines[sku.engine], (self._tenants or {}).get(tenant))
         if spec["region"] in self._catalog.regions:
             told = {error.path for error in errors}
-            errors += [error for error in engine.check(name, spec, self._catalog.regions) if error.path not in told]
-            warnings += engine.warnings(spec)
+            found = (
+                placement.check(spec, sku, self._catalog, before)
+                if shared
+                else [*placement.check_own(spec), *engine.check(name, spec, self._catalog.regions)]
+            )
+            errors += [error for error in found if error.path not in told]
+            warnings += [] if shared else engine.warnings(spec)
         if before is not None:
-            changes = [*engine.check_change(before, spec)]
+            changes = [*placement.check_change(before, spec)]
+            if not shared and not changes:
+                changes += engine.check_change(before, spec)
             told = {error.path for error in changes}
             errors += [*changes, *(error for error in self._changes(before, spec) if error.path not in told)]
         if errors:
@@ -231,7 +242,7 @@ class Admission:
                 plans = list(dict.fromkeys(each for sku in skus.values() if sku.engine == engine for each in sku.plans))
                 if plans:
                     words = f"one of {', '.join(plans)} (what the catalog offers of {engine})" + self._why(engine, plan)
-                    return None, [FieldError("spec.plan", plan, words, nearest(plan, plans))]
+                    return None, [FieldError("spec.plan", plan, words, self._nearest_plan(engine, plan, plans))]
                 offered = list(dict.fromkeys(sku.engine for sku in skus.values()))
                 words = f"one of {', '.join(offered)}: the catalog offers no {engine} yet"
                 return None, [FieldError("spec.engine", engine, words)]
@@ -242,14 +253,19 @@ class Admission:
             errors.append(FieldError("spec.engine", engine, f"{sku.engine} (of SKU {sku.name})", sku.engine))
         if plan is not None and plan not in sku.plans:
             words = f"one of {', '.join(sku.plans)} (of SKU {sku.name})" + self._why(sku.engine, plan)
-            errors.append(FieldError("spec.plan", plan, words, sku.plans[0]))
+            errors.append(FieldError("spec.plan", plan, words, self._nearest_plan(sku.engine, plan, sku.plans)))
         spec["sku"], spec["engine"] = sku.name, sku.engine
         spec["plan"] = plan if plan in sku.plans else sku.plans[0]
         return sku, errors
 
     def _why(self, engine: Any, plan: Any) -> str:
         why = self._catalog.lacks(str(engine), str(plan))
-        return f": {why}" if why else ""
+        near = self._catalog.nearest_sku(str(engine), str(plan))
+        return f": {why}" + (f"; nearest: SKU {near.name}" if near else "") if why else ""
+
+    def _nearest_plan(self, engine: Any, plan: Any, plans: Sequence[str]) -> str | None:
+        near = self._catalog.nearest_sku(str(engine), str(plan))
+        return next((each for each in (near.plans if near else []) if each in plans), None) or nearest(plan, plans)
 
     def _wrong_anyhow(self, spec: Json) -> list[FieldError]:
         """What no SKU that the claim could have meant would take."""
@@ -351,9 +367,9 @@ class Admission:
         for role, amounts in spec["resources"].items():
             limits = data["resources"].get(role)
             if limits is None:
-                yield FieldError(
-                    f"spec.resources.{role}", amounts, "roles of this engine: " + ", ".join(data["resources"])
-                )
+                roles = ", ".join(data["resources"])
+                words = f"roles of this engine: {roles}" if roles else f"none: SKU {sku.name} has no nodes of its own"
+                yield FieldError(f"spec.resources.{role}", amounts, words)
                 continue
             nodes = sku.nodes(role, spec["replication"]["factor"])
             if amounts["replicas"] != nodes:

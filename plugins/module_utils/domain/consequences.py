@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS, Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
@@ -109,6 +109,8 @@ def of_change(
 
 def consequences(before: Json, after: Json, changed: Iterable[str], catalog: Catalog) -> list[Consequence]:
     """One consequence or more for each field that is named: the engine's, else what holds for every engine."""
+    if placement.pooled(after):
+        return [placement.consequence(field, after) or _around(field, before, after) for field in changed]
     known = [*ENGINES[after["engine"]].consequences(before, after)]
     told = {item.field for item in known}
     rest = [field for field in changed if not any(_within(field, each) for each in told)]

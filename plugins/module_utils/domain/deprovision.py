@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ACTION,
@@ -138,6 +138,9 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
         if final_backup(service, pop, yaml):
             continue
         objects = _documents(service, pop, content, yaml)
+        if placement.pooled(objects[0]["spec"]):
+            words = "deletion_policy: snapshot, but it is a database in a pool, whose backups are not built yet"
+            raise DbaasError("option-invalid", f"{service.tenant}/{service.name}: {words}")
         made = ENGINES[objects[0]["spec"]["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
         if not made:
             # another region's backup is of this one's data too

@@ -179,6 +179,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
         "See that the backup has ended, then run with deletion_policy: delete.",
     ),
     "not-active": ("dependency", True, "Wait until the service is Active (playbook wait_for_service)."),
+    "no-pool": (
+        "capacity",
+        True,
+        "The claim is kept. A shared service needs a pool in its region: ask the platform's team, and try again later.",
+    ),
     "wait-failed": ("dependency", False, "The service failed for good; explain_service says why."),
     "operation-failed": (
         "dependency",

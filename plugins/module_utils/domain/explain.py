@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import ACTION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation, combine
@@ -35,6 +35,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     **_as_errors("document-invalid", "kube-missing", "kube-auth", "kube-refused", "kube-unreachable"),
     "sync-failed": ("dependency", "Mend what Argo CD names; the observer starts the sync again by itself."),
     "secrets-missing": ("dependency", "Put the platform key into that point of presence, or the Secret that is named."),
+    **_as_errors("no-pool"),
     "operator-failed": ("dependency", "Read the operator's words and its log; the database goes on when it does."),
     "object-missing": (
         "dependency",
@@ -234,7 +235,9 @@ def _in_cluster(copy: Json, item: Evidence, trouble: str, now: str) -> Iterator[
     current = [each for each in item.objects if annotation(each, "operation") == operation]
     seen = engine.observe(spec, current) if engine and current else None
     healthy = observed and status.get("phase") == "Active"
-    if engine and not seen and not healthy:
+    if placement.pooled(spec):
+        yield Finding("no-pool", region, placement.stopped(spec)[1])
+    elif engine and not seen and not healthy:
         what = "of an earlier operation" if item.objects else "not there"
         yield (
             Finding("sync-failed", region, trouble)

@@ -16,12 +16,22 @@ TERMINAL = "TerminalError"
 
 
 def advanced(
-    last: Json, asked: Json, *, phase: str, reached: bool, ready: int, wanted: int, words: str, now: str
+    last: Json,
+    asked: Json,
+    *,
+    phase: str,
+    reached: bool,
+    ready: int,
+    wanted: int,
+    words: str,
+    now: str,
+    stopped: str = "",
 ) -> Json:
     """`lastOperation` after one more look.
 
     last: what it was; asked: id, action, requester and deadline (a duration) of the operation that the copy bears;
-    reached: whether the operator's object bears it too; words: how far it is, for people; now: RFC 3339.
+    reached: whether the operator's object bears it too; words: how far it is, for people; now: RFC 3339; stopped: why
+    it cannot go on for now, which fails it until that is no longer so.
 
     Time runs from the moment at which this PoP first saw the operation: what is rendered holds no clock, or check mode
     could not say what will be committed. An operation that is late stays failed, also when the database gets ready
@@ -34,8 +44,10 @@ def advanced(
         return {**last, "ready": ready, **({"wanted": wanted} if reached else {})}
     started = last.get("startedAt", now)
     limit = last.get("deadline") or _deadline(started, asked["deadline"])
-    late = last.get("reason") == DEADLINE_EXCEEDED or bool(limit and _moment(now) > _moment(limit))
+    late = not stopped and (last.get("reason") == DEADLINE_EXCEEDED or bool(limit and _moment(now) > _moment(limit)))
     state, reason = {"Active": ("Succeeded", ""), "Failed": ("Failed", TERMINAL)}.get(phase, ("Running", ""))
+    if stopped:
+        state, reason = "Failed", stopped
     if late:
         state, reason = "Failed", DEADLINE_EXCEEDED
         words = f"{'ready, but only' if phase == 'Active' else 'not ready'} after the deadline: {words}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
@@ -62,6 +62,9 @@ def _takes(spec: Json) -> Iterator[tuple[Limit, int]]:
         "cpu": sum(quantity.cpu(role["cpu"]) * role["replicas"] for role in roles),
         "memory": sum(quantity.size(role["memory"]) * role["replicas"] for role in roles),
     }
+    if placement.pooled(spec) and not roles:
+        # it has no nodes of its own, and what it may hold is what it takes
+        each["storage"] = quantity.size(spec["storage"]["size"])
     regions = spec["replication"]["regions"]
     for scope in (ALL, ("plans", spec["plan"])):
         yield (scope, "services"), 1

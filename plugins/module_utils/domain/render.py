@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import hatches, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import hatches, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
@@ -89,8 +89,11 @@ def render(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> 
 
 
 def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> list[Json]:
-    engine = ENGINES[claim.sku.engine]
     share = _share(claim, region, catalog, platform, stamp)
+    if placement.pooled(claim.spec):
+        # its pool is another service, and the observer makes its credentials
+        return [_copy(claim, share, stamp)]
+    engine = ENGINES[claim.sku.engine]
     around = engine.surroundings(share)
     objects = [_copy(claim, share, stamp), *engine.render(share), *_network_policies(share, around)]
     if around.disruption_budget:

@@ -24,13 +24,15 @@ PHASES = ("Pending", "Provisioning", "Active", "Updating", "Degraded", "Failed",
 PATTERNS: dict[str, str] = {
     r"^[a-z]([a-z0-9-]*[a-z0-9])?$": "a name of lower-case letters, digits and hyphens that begins with a letter",
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "a name of lower-case letters, digits and hyphens",
+    r"^[a-z][a-z0-9_]*$": "a name of lower-case letters, digits and underscores that begins with a letter",
+    r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$": "a service as tenant/service",
     r"^[1-9][0-9]*(Gi|Ti)$": "a size such as 100Gi or 2Ti",
     r"^[1-9][0-9]*(Mi|Gi|Ti)$": "a size such as 512Mi or 32Gi",
     r"^[1-9][0-9]*m?$": "an amount of CPU such as 500m or 8",
     r"^[1-9][0-9]{0,3}[hdw]$": "a duration such as 12h, 14d or 4w",
     r"^[1-9][0-9]{0,3}[sm]$": "a duration such as 30s or 1m",
     r"^[0-9]+\.[0-9]+(\.[0-9]+)?([.-][A-Za-z0-9.-]+)?$": "a version such as 2025.1.5",
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a date such as 2026-01-31",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?$": "a date such as 2026-01-31, or a month such as 2026-01",
     r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$": "an address such as s3://bucket or s3://bucket/path",
     r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "a UUID in lower case",
     r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:]+/[0-9]{1,3}$": "a network such as 10.0.0.0/8",
@@ -43,8 +45,8 @@ PATTERNS: dict[str, str] = {
         "at most a day, such as 90m or 4h"
     ),
 }
-NAME, LABEL, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, UUID, CIDR, KIND, *_MORE = PATTERNS
-IMAGE, TIME_OF_DAY, STRETCH = _MORE
+NAME, LABEL, IDENTIFIER, SERVICE, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, *_MORE = PATTERNS
+UUID, CIDR, KIND, IMAGE, TIME_OF_DAY, STRETCH = _MORE
 #: the days of a maintenance window, as datetime counts them
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: operators append suffixes to the names of claims (engines tell their own, shorter limits)
@@ -176,6 +178,10 @@ SPEC: Json = _object(
         "deletionProtection": _flag(
             "Whether the service may not be deleted (keeping its data is always possible).", False
         ),
+        "database": _object(
+            "The database that the service is in a shared cluster; of the shared plan alone.",
+            {"name": _text("Its name; made of the service's name and id when not given.", IDENTIFIER, 63)},
+        ),
         "resources": {
             "type": "object",
             "description": "Nodes of each role of the engine, as the SKU names them; the SKU's when not given.",
@@ -271,6 +277,12 @@ SPEC: Json = _object(
                     "maxItems": 16,
                     "x-kubernetes-list-type": "atomic",
                 },
+                "pool": _text(
+                    "Service of the platform's tenant that holds the database, as tenant/service; of the shared plan"
+                    " alone, chosen out of the catalog when the claim is admitted, and kept from then on.",
+                    SERVICE,
+                    81,
+                ),
             },
         ),
         "images": {

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import certificates
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import certificates, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, SECRET
 
@@ -68,7 +68,7 @@ def wanted(copy: Json) -> list[WantedSecret]:
             labels,
             owner,
         )
-        for need in engine.secrets(metadata["name"], spec)
+        for need in (placement if placement.pooled(spec) else engine).secrets(metadata["name"], spec)
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import operation
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import operation, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Engine, Observation
@@ -56,6 +56,9 @@ def observe(
     last = before.get("lastOperation", {})
     changing = operation.under_way(last, bears)
     phase, message = _phase(metadata, seen, bool(objects), missing, provisioned, changing)
+    reason, sentence = placement.stopped(spec) if placement.pooled(spec) else ("", "")
+    if phase == "Pending" and sentence:
+        message = "; ".join(filter(None, (sentence, missing)))
     if engine is None:
         message = f"this observer knows no engine {spec.get('engine')!r}"
     provisioned = provisioned or phase == "Active"
@@ -75,6 +78,9 @@ def observe(
     ]
     if paused:
         wanted_conditions.append(("Paused", "True", "Paused", message))
+    if sentence:
+        placed = ("False", reason) if reason == placement.NO_POOL else ("True", "Placed")
+        wanted_conditions.append(("Placed", *placed, sentence))
     if replicating := _replicating(was, seen):
         wanted_conditions.append(("Replicating", *replicating))
     warnings = json.loads(annotation(copy, "warnings", "[]"))
@@ -85,7 +91,7 @@ def observe(
         "phase": phase,
         "observedGeneration": generation,
         "conditions": [_condition(was.get(item[0], {}), item, generation, now) for item in wanted_conditions],
-        "lastOperation": _operation(copy, last, phase, seen, message, now),
+        "lastOperation": _operation(copy, last, phase, seen, message, now, reason if phase == "Pending" else ""),
     }
     # until the next change of the operator's object what it says is up to date, whether it writes again or not
     if settled := seen.generation if seen and phase == "Active" else settled:
@@ -165,7 +171,9 @@ def _condition(before: Json, wanted: tuple[str, str, str, str], generation: int,
     }
 
 
-def _operation(copy: Json, last: Json, phase: str, seen: Observation | None, message: str, now: str) -> Json:
+def _operation(
+    copy: Json, last: Json, phase: str, seen: Observation | None, message: str, now: str, stopped: str
+) -> Json:
     return operation.advanced(
         last,
         {"id": annotation(copy, "operation")}
@@ -176,6 +184,7 @@ def _operation(copy: Json, last: Json, phase: str, seen: Observation | None, mes
         wanted=seen.wanted if seen else _nodes(copy["spec"]),
         words=message,
         now=now,
+        stopped=stopped,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, Target, Tree
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import Effects
@@ -499,7 +499,8 @@ def _effects(item: Standing, policy: str, catalog: Catalog) -> Effects:
         size = sizes.get(role, spec["storage"]["size"])
         counted[size] = counted.get(size, 0) + amounts["replicas"]
     volumes = " and ".join(f"{nodes} volumes of {size}" for size, nodes in counted.items() if quantity.size(size))
-    volumes = f"{volumes or 'all nodes'} in each of {', '.join(item.derived)}"
+    volumes = volumes or ("the database" if placement.pooled(spec) else "all nodes")
+    volumes = f"{volumes} in each of {', '.join(item.derived)}"
     last = "a final backup is taken first" if policy == "snapshot" else "no final backup is taken"
     return Effects(
         restart="outage",

@@ -14,6 +14,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES, DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.paths import namespace
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.placement import NO_POOL, NOT_BUILT
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Answer, Unreachable, combine
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
 
@@ -84,6 +85,8 @@ def until_ready(
 ) -> list[Json]:
     """Waits until every service is Active in all its regions, one or its operation has failed, or time is over.
 
+    One that lacks a pool is not waited for: only somebody who makes a pool can help it.
+
     Returns for each service tenant, name, phase, message, regions, connection and connection_string. Raises DbaasError
     when a cluster refuses us for a while: one that has just started refuses everybody.
     """
@@ -101,8 +104,10 @@ def until_ready(
         welcome = time.monotonic()
         states = [(item, combine(item.home, found[item.tenant, item.name], item.operation)) for item in services]
         _tell(states, told, progress)
-        phases = {state["phase"] for _item, state in states}
-        late = any(_failures(state) for _item, state in states)
+        # what has no pool holds nobody else up
+        going = [state for _item, state in states if not _unplaced(state)]
+        phases = {state["phase"] for state in going}
+        late = any(_failures(state) for state in going)
         if phases <= {"Active"} or "Failed" in phases or late or time.monotonic() >= end:
             return [_outcome(item, state) for item, state in states]
         time.sleep(_PAUSE)
@@ -159,6 +164,12 @@ def _failures(state: Json) -> list[str]:
     return [f"{name}: {data['failed']}" for name, data in regions if data["failed"] and data["phase"] != "Active"]
 
 
+def _unplaced(state: Json) -> bool:
+    """Whether a shared service cannot go on, since its pool is not there."""
+    reasons = {data["failed"].partition(":")[0] for data in state["regions"].values()}
+    return not reasons.isdisjoint((NO_POOL, NOT_BUILT))
+
+
 def _outcome(item: Wanted, state: Json) -> Json:
     return {
         "tenant": item.tenant,
@@ -177,6 +188,8 @@ def failed(result: Json, services: Sequence[Json]) -> Json:
     failures = {f"{item['tenant']}/{item['name']}": "; ".join(_failures(item)) for item in services}
     phases = {item["phase"] for item in services}
     code = "wait-failed" if "Failed" in phases else "operation-failed" if any(failures.values()) else "wait-timeout"
+    if all(map(_unplaced, services)):
+        code = "no-pool"
     lines = [f"{item['tenant']}/{item['name']} is {item['phase']}: {item['message']}" for item in services]
     lines += [f"{name}: the operation has failed: {why}" for name, why in failures.items() if why]
     cls, retry, action = CODES[code]

@@ -77,7 +77,8 @@ def every_topology(regions: Sequence[str]) -> Iterator[tuple[str, str, list[str]
 
 def takes_a_last_backup(sku: str) -> bool:
     """Whether the SKU's engine has a backup that can be asked for; those that have none say so in the catalog."""
-    return bool(catalog().engines[catalog().skus[sku].engine].get("capabilities", {}).get("backupOnDemand", True))
+    offered = catalog().skus[sku]
+    return "shared" not in offered.plans and bool(catalog().engines[offered.engine]["capabilities"]["backupOnDemand"])
 
 
 def document(spec: Json, name: str = "ring", tenant: str = "123", project: str | None = None) -> Json:

@@ -97,13 +97,21 @@ def test_several_regions_home_first() -> None:
 TLS = {"networking": {"tls": {"enabled": False}}}
 
 
+NO_SHARED_RING = "its keyspaces share every node's disk and cores, and none of them can be held to a part"
+
+
 @pytest.mark.parametrize(
     ("change", "path", "allowed", "nearest"),
     [
         ({"sku": "scy-ring-33"}, "spec.sku", "one of " + ", ".join(shipped.catalog().skus), "scy-ring-3"),
         ({"engine": "vitess"}, "spec.engine", "scylla (of SKU scy-ring-3)", "scylla"),
         ({"engine": "mysql"}, "spec.engine", "one of yugabyte, vitess, scylla, dragonfly, aerospike, mongodb", None),
-        ({"plan": "shared"}, "spec.plan", "one of dedicated, clustered, global (of SKU scy-ring-3)", "dedicated"),
+        (
+            {"plan": "shared"},
+            "spec.plan",
+            f"one of dedicated, clustered, global (of SKU scy-ring-3): {NO_SHARED_RING}; nearest: SKU scy-ring-3",
+            "dedicated",
+        ),
         ({"plan": "global"}, "spec.replication.regions", "the global plan is for two regions or more", None),
         ({"region": "lagoss"}, "spec.region", "one of lagos, johannesburg, frankfurt, ashburn", "lagos"),
         ({"storage": {"size": "50Gi"}}, "spec.storage.size", "100Gi to 10Ti", "100Gi"),
@@ -235,7 +243,9 @@ def test_an_engine_without_skus_names_what_there_is() -> None:
 
 def test_a_plan_that_an_engine_lacks_names_those_that_it_has() -> None:
     error = refused({"region": "lagos", "engine": "scylla", "plan": "shared"})["spec.plan"]
-    assert error.allowed == "one of dedicated, clustered, global (what the catalog offers of scylla)"
+    offered = "one of dedicated, clustered, global (what the catalog offers of scylla)"
+    assert error.allowed == f"{offered}: {NO_SHARED_RING}; nearest: SKU scy-ring-3"
+    assert error.nearest == "dedicated"
 
 
 @pytest.mark.parametrize(
@@ -613,7 +623,7 @@ def test_a_key_is_the_namespace_and_the_name(tenant: str, name: str) -> None:
 
 
 def test_a_wrong_sku_does_not_hide_what_no_sku_would_take() -> None:
-    bad = {"storage": {"size": "1Gi", "class": "tape"}, "version": "4.0.0", "resources": {"node": {"replicas": 5}}}
+    bad = {"storage": {"size": "12Ti", "class": "tape"}, "version": "4.0.0", "resources": {"node": {"replicas": 5}}}
     found = refused({"region": "lagos", "sku": "scy-ring-4", **bad})
     assert set(found) == {"spec.sku", "spec.storage.size", "spec.storage.class", "spec.version"}
 

@@ -73,6 +73,12 @@ def test_versions_lead_to_one_that_is_supported(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", shipped.catalog().engines)
+def test_pausing_is_what_the_engine_renders(engine: str) -> None:
+    optional = getattr(ENGINES[engine], "optional", {})
+    assert shipped.catalog().engines[engine]["capabilities"]["pause"] == (optional.get("paused") == "")
+
+
+@pytest.mark.parametrize("engine", shipped.catalog().engines)
 def test_each_plan_of_an_engine_chooses_a_sku(engine: str) -> None:
     for plan in shipped.catalog().engines[engine]["topologies"]:
         sku = shipped.catalog().choose(engine, plan)
@@ -106,7 +112,9 @@ def test_topologies() -> None:
     assert catalog.topology("scylla", "clustered", 2) == "stretched"
     assert catalog.topology("scylla", "global", 3) == "active-active"
     assert catalog.topology("scylla", "global", 1) == {"refused": "the global plan is for two regions or more"}
-    assert catalog.topology("scylla", "shared", 1) == {"refused": "scylla has no shared plan for that"}
+    assert catalog.topology("yugabyte", "shared", 1) == catalog.topology("vitess", "shared", 1) == "pooled"
+    assert catalog.topology("vitess", "shared", 2) == {"refused": "a shared database lives in one region"}
+    assert catalog.topology("scylla", "tiny", 1) == {"refused": "scylla has no tiny plan for that"}
 
 
 def test_a_plan_that_an_engine_lacks_says_why() -> None:
@@ -119,7 +127,7 @@ def test_a_plan_that_an_engine_lacks_says_why() -> None:
     assert (catalog.lacks("scylla", "tiny"), catalog.lacks("mysql", "shared")) == ("", "")
     for spec in ({"engine": "scylla"}, {"sku": "scy-ring-3"}):
         error = shipped.refused({"region": "lagos", "plan": "shared", **spec}, offered=catalog)["spec.plan"]
-        assert error.allowed.endswith("): it is alone")
+        assert error.allowed.endswith("): it is alone; nearest: SKU scy-ring-3")
 
 
 def test_the_revision_changes_with_the_data_alone() -> None:
@@ -182,7 +190,7 @@ def test_data_loads_again() -> None:
         (
             {"engines/mongodb/versions/8.0.17/released": "soon"},
             "engines.mongodb.versions.8.0.17.released",
-            "a date such as 2026-01-31",
+            "a date such as 2026-01-31, or a month such as 2026-01",
         ),
         ({"regions/lagos/zones": []}, "regions.lagos.zones", "at least 1 entries"),
         ({"regions/lagos/zones": ["a", "a"]}, "regions.lagos.zones", "each entry once"),

@@ -323,4 +323,4 @@ def test_the_time_of_an_event_in_old_and_new_api() -> None:
 
 
 def test_every_cause_says_who_must_act_and_what_to_do() -> None:
-    assert all(cls in ("user", "dependency") and action.endswith(".") for cls, action in CAUSES.values())
+    assert all(cls in ("user", "dependency", "capacity") and action.endswith(".") for cls, action in CAUSES.values())

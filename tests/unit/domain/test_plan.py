@@ -182,7 +182,7 @@ def test_a_lost_derived_file_comes_back() -> None:
 def test_a_newer_catalog_leaves_alone_what_nobody_asked_to_change() -> None:
     files = applied({}, planned({}, shipped.document(SMALL)))
     offered = shipped.changed_catalog(
-        {"skus/scy-ring-3/resources/node/cpu/default": "8", "skus/scy-ring-3/price/dedicated": 1}
+        {"skus/scy-ring-3/resources/node/cpu/default": "8", "skus/scy-ring-3/price/dedicated": 950}
     )
     assert actions(planned(files, shipped.document(SMALL), offered=offered)) == ["unchanged"]
 

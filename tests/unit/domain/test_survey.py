@@ -90,8 +90,7 @@ def test_choices_come_from_catalog_and_platform() -> None:
     assert found["sku"]["question_name"] == "SKU"
     assert "scy-ring-3: ScyllaDB ring of 3 (dedicated, clustered, global)" in found["sku"]["question_description"]
     assert found["engine"]["choices"] == list(CATALOG.engines)
-    # no SKU is of the shared plan yet
-    assert found["plan"]["choices"] == ["dedicated", "clustered", "global"]
+    assert found["plan"]["choices"] == list(CATALOG.plans)
     assert {"2026.1.0", "2025.2.5"} < set(found["version"]["choices"])
     roles = {role: None for sku in CATALOG.skus.values() for role in sku.data["resources"]}
     assert found["role"]["choices"] == list(roles)

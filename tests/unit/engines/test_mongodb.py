@@ -482,7 +482,11 @@ def test_volumes_count_as_they_are() -> None:
         ({"highAvailability": {"enabled": False}}, "spec.highAvailability.enabled", "true: a replica set always"),
         ({"plan": "clustered"}, "spec.plan", "one of dedicated, global (of SKU mongo-flex-rs)"),
         ({"plan": "global"}, "spec.replication.regions", "the global plan is for two regions or more"),
-        ({"plan": "shared"}, "spec.plan", "one of dedicated, global (of SKU mongo-flex-rs): the catalog has no shared"),
+        (
+            {"plan": "shared"},
+            "spec.plan",
+            "one of dedicated, global (of SKU mongo-flex-rs): MongoDB bounds no database's share",
+        ),
     ],
 )
 def test_refusals(change: Json, path: str, allowed: str) -> None:

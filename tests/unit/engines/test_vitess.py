@@ -250,8 +250,8 @@ def test_several_regions_want_a_lockserver_over_them() -> None:
 def test_never_active_in_two_regions() -> None:
     error = refused({"engine": "vitess", "plan": "global", "region": "lagos"})["spec.plan"]
     assert error.allowed == (
-        "one of dedicated, clustered (what the catalog offers of vitess): a shard of Vitess has one primary and is"
-        " never active in two regions"
+        "one of shared, dedicated, clustered (what the catalog offers of vitess): a shard of Vitess has one primary and"
+        " is never active in two regions; nearest: SKU vt-sharded"
     )
 
 

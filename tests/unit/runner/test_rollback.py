@@ -128,7 +128,7 @@ def test_what_cannot_go_back_is_named_and_refused(world: World) -> None:
 def test_a_version_that_the_claim_left_open_is_not_passed_over(world: World, tmp_path: Path) -> None:
     """The claim names none, so it runs what was the default then; going back to it is going back to that version."""
     catalog = world.text("base/catalog/scylla.yml")
-    newer, older = "2026.1.0: {channel: supported, default: true}", "2025.4.0: {channel: deprecated, "
+    newer, older = "2026.1.0: {channel: supported, default: true", "2025.4.0: {channel: deprecated, "
     assert catalog.count(newer) == catalog.count(older) == 1
     old = catalog.replace(newer, newer.replace(", default: true", "")).replace(older, f"{older}default: true, ")
     world.write(tmp_path, **{"base__catalog__scylla.yml": old})
@@ -137,7 +137,7 @@ def test_a_version_that_the_claim_left_open_is_not_passed_over(world: World, tmp
     change(world, version="2026.1.0")
     assert "spec.version: given '2025.4.0', allowed: from 2026.1.0" in why(world)[1]
     # where the catalog has a way back, the claim says it from now on
-    way = old.replace(newer.replace(", default: true", ""), "2026.1.0: {channel: supported, upgradesTo: [2025.4.0]}")
+    way = old.replace(newer.replace(", default: true", ""), "2026.1.0: {channel: supported, upgradesTo: [2025.4.0]")
     world.write(tmp_path, **{"base__catalog__scylla.yml": way})
     assert back(world)["operations"][0]["changed"] == ["spec.version"]
     assert world.document(CLAIM)["spec"]["version"] == "2025.4.0"
