@@ -35,14 +35,21 @@ class Platform:
         return engines.operator_kinds()
 
     def observe(
-        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+        self,
+        live: Obj,
+        record: Obj | None,
+        objects: Sequence[Obj],
+        *,
+        secrets: Collection[str],
+        now: str,
+        complaints: str | None,
     ) -> Obj:
-        """The whole status of a copy."""
-        return domain_status.observe(copy, objects, secrets=secrets, now=now, complaints=complaints)
+        """The whole status of a claim."""
+        return domain_status.of_live(live, record, objects, secrets=secrets, now=now, complaints=complaints)
 
-    def wanted(self, copy: Obj) -> Sequence[Any]:
-        """The Secrets that a copy needs."""
-        return domain_secrets.wanted(copy)
+    def wanted(self, live: Obj, record: Obj | None) -> Sequence[Any]:
+        """The Secrets that a claim needs."""
+        return domain_secrets.of_live(live, record)
 
     def build(self, wanted: Any, key: bytes) -> Obj:
         """A Secret's manifest."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.born import BORN_IN
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET, Kind, Obj
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, CONFIG_MAP, SECRET, Kind, Obj
 
 from .complaints import Complaints
 from .metrics import Metrics
@@ -32,10 +33,17 @@ class Domain(Protocol):
     def kinds(self) -> Sequence[Kind]: ...
 
     def observe(
-        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+        self,
+        live: Obj,
+        record: Obj | None,
+        objects: Sequence[Obj],
+        *,
+        secrets: Collection[str],
+        now: str,
+        complaints: str | None,
     ) -> Obj: ...
 
-    def wanted(self, copy: Obj) -> Sequence[Any]: ...
+    def wanted(self, live: Obj, record: Obj | None) -> Sequence[Any]: ...
     def build(self, wanted: Any, key: bytes) -> Obj: ...
 
 
@@ -66,13 +74,14 @@ class Claims:
         self.operators = [
             Store(cluster, kind, add, metrics, key=service_key, keep=dated, labels=SERVICE) for kind in domain.kinds()
         ]
+        self.records = Store(cluster, CONFIG_MAP, add, metrics, key=service_key, labels=BORN_IN)
         metrics.queue_depth.set_function(lambda: len(self.queue))
         metrics.count_claims(self._phases)
 
     @property
     def stores(self) -> list[Store]:
         """All that is listed and watched."""
-        return [self.claims, self.secrets, *self.operators]
+        return [self.claims, self.secrets, self.records, *self.operators]
 
     def start(self, workers: int) -> None:
         """Watch; work once every first list is there: a list that is missing must not look like lost databases."""
@@ -114,11 +123,13 @@ class Claims:
             return
         copy = found[0]
         secrets = {secret["metadata"]["name"] for secret in self.secrets.of(key)}
-        secrets |= self._make_secrets(copy, secrets)
+        # what stands for a tenant's own object
+        record = next(iter(self.records.of(key)), None)
+        secrets |= self._make_secrets(copy, record, secrets)
         objects = [obj for store in self.operators for obj in store.of(key)]
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         complaints = self._complaints.of(key[0])
-        status = self._domain.observe(copy, objects, secrets=secrets, now=now, complaints=complaints)
+        status = self._domain.observe(copy, record, objects, secrets=secrets, now=now, complaints=complaints)
         if status == copy.get("status"):
             return
         metadata = {"namespace": key[0], "name": key[1]}
@@ -129,8 +140,8 @@ class Claims:
         if before != after:
             log("phase", namespace=key[0], claim=key[1], before=before, after=after)
 
-    def _make_secrets(self, copy: Obj, present: Collection[str]) -> set[str]:
-        missing = [wanted for wanted in self._domain.wanted(copy) if wanted.name not in present]
+    def _make_secrets(self, copy: Obj, record: Obj | None, present: Collection[str]) -> set[str]:
+        missing = [wanted for wanted in self._domain.wanted(copy, record) if wanted.name not in present]
         if not missing or copy["metadata"].get("deletionTimestamp"):
             return set()
         key = self._platform_key()
@@ -178,5 +189,6 @@ class Claims:
 
     def _phases(self) -> Iterator[tuple[str, str]]:
         for copy in self.claims.all():
-            engine = (copy["metadata"].get("labels") or {}).get("dbaas.example.com/engine", "")
+            labels, given = copy["metadata"].get("labels") or {}, copy["spec"].get("engine", "")
+            engine = labels.get("dbaas.example.com/engine", given)
             yield (copy.get("status") or {}).get("phase") or "Pending", engine

@@ -275,7 +275,7 @@ options:
     elements: str
   owners:
     description:
-      - "Groups whose members may read the tenant's services and connection Secrets."
+      - "Groups whose members may read the tenant's services and connection Secrets, and apply claims by kubectl."
     type: list
     elements: str
   quotas:

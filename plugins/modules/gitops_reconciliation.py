@@ -11,6 +11,9 @@ version_added: 0.1.0
 description:
   - Renders claims whose files were written or edited with Git (a pull request that was merged), and the foundations of tenants
     that are not as C(tenant.yaml) says, as one commit. Nothing else is rendered again.
+  - Where a kubeconfig is given, claims that tenants applied by kubectl in the platform's points of presence are committed and
+    rendered too. There the tenant's own object stays the declaration, and its file in Git follows it; a file that people edited
+    instead is refused until it is restored. An object that its owner deleted is told, and what runs of it stays.
   - A claim that has no C(serviceId) yet gets one in the same commit.
   - What cannot be rendered does not hold up the rest. The rest is committed, and the task fails with all that is wrong.
   - Safe to run from a webhook, a schedule and by hand, and several times at once.
@@ -85,7 +88,9 @@ merge_request:
     state: {description: "open, merged, or in check mode planned where none is open yet.", type: str, returned: always}
     branch: {description: The branch that it asks to merge., type: str, returned: always}
 problems:
-  description: What keeps files from being rendered.
+  description:
+    - What keeps files from being rendered, and what else must be known of them; with the latter alone the task does not fail.
+    - A claim that a tenant applied is named by its point of presence, namespace and name.
   returned: always
   type: list
   elements: dict

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
+    born,
     hatches,
     paths,
     placement,
@@ -40,6 +41,15 @@ DOCUMENT: Json = {
                 "name": {"type": "string", "pattern": schema.NAME, "maxLength": schema.NAME_LENGTH},
                 "namespace": {"type": "string", "pattern": schema.LABEL, "maxLength": 47},
                 "labels": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 63}},
+                # of a claim that was born in a cluster; reconcile_claims writes them
+                "annotations": {
+                    "type": "object",
+                    "required": [born.BORN_IN],
+                    "properties": {
+                        born.BORN_IN: {"type": "string", "pattern": schema.LABEL, "maxLength": 20},
+                        born.DECLARED: {"type": "string", "maxLength": 12},
+                    },
+                },
             },
         },
         "spec": schema.SPEC,
@@ -87,6 +97,11 @@ class Claim:
     @property
     def project(self) -> str:
         return str(self.given["metadata"].get("labels", {}).get(PROJECT, "default"))
+
+    @property
+    def born_in(self) -> str:
+        """The PoP whose own object declares it, "" where Git does."""
+        return born.born_in(self.given)
 
     @property
     def price(self) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, placement
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ACTION,
@@ -138,10 +138,11 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
         if final_backup(service, pop, yaml):
             continue
         objects = _documents(service, pop, content, yaml)
-        if placement.pooled(objects[0]["spec"]):
+        spec = _copy(service, pop, yaml)["spec"]
+        if placement.pooled(spec):
             words = "deletion_policy: snapshot, but it is a database in a pool, whose backups are not built yet"
             raise DbaasError("option-invalid", f"{service.tenant}/{service.name}: {words}")
-        made = ENGINES[objects[0]["spec"]["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
+        made = ENGINES[spec["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
         if not made:
             # another region's backup is of this one's data too
             continue
@@ -168,7 +169,7 @@ def final_backup(service: Standing, pop: str, yaml: Yaml) -> list[Json]:
     One of a service that had the name before, or from before the service was changed or taken back, is none: what was
     written since then is not in it.
     """
-    copy = _documents(service, pop, service.derived[pop], yaml)[0]
+    copy = _copy(service, pop, yaml)
     found = [
         item
         for content in service.snapshots.get(pop, {}).values()
@@ -245,10 +246,15 @@ def data_kinds() -> dict[str, Kind]:
 
 def spec(service: Standing, yaml: Yaml) -> Json:
     """The whole spec that was rendered last, {} when nothing is rendered."""
-    for pop, content in service.derived.items():
-        found: Json = _documents(service, pop, content, yaml)[0]["spec"]
+    for pop in service.derived:
+        found: Json = _copy(service, pop, yaml)["spec"]
         return found
     return {}
+
+
+def born_in(service: Standing, yaml: Yaml) -> str:
+    """The PoP where a tenant's own object declares the service, "" where Git does."""
+    return next((born.born_in(_copy(service, pop, yaml)) for pop in service.derived), "")
 
 
 def gone(service: Standing, yaml: Yaml) -> dict[str, list[str]]:
@@ -272,8 +278,8 @@ def message(operations: Sequence[Operation], verb: str, request: Request) -> str
 def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) -> str:
     """The id of the operation that is under way already, else a new one."""
     service_id = ""
-    for pop, content in service.derived.items():
-        copy = _documents(service, pop, content, yaml)[0]
+    for pop in service.derived:
+        copy = _copy(service, pop, yaml)
         service_id = copy["spec"]["serviceId"]
         if annotation(copy, "action") == action == ACTION:
             return annotation(copy, "operation")
@@ -285,8 +291,15 @@ def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) 
     return str(uuid.uuid5(base, f"{request.parent}/{action}"))
 
 
+def _copy(service: Standing, pop: str, yaml: Yaml) -> Json:
+    """The claim's copy in a PoP, or what its record says. Raises as _documents."""
+    content = service.derived[pop]
+    _documents(service, pop, content, yaml)
+    return copy_in(content, paths.service(service.tenant, pop, service.name), yaml)
+
+
 def _documents(service: Standing, pop: str, content: bytes, yaml: Yaml) -> list[Json]:
-    """The objects of a derived file, the claim's copy first.
+    """The objects of a derived file, the claim's copy or its record first.
 
     Raises DbaasError deprovision-blocked where a person has changed whose they are: what is marked would go with them.
     """

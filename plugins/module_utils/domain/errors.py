@@ -104,6 +104,11 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "not-rendered": ("user", False, "Run playbook reconcile_claims; a push webhook of the Git host may do it."),
     "derived-edited": ("user", False, "Restore the file, and edit the claim or tenant.yaml that it is made from."),
     "foreign-object": ("user", False, "Take the object out: it would stop every service of this tenant from syncing."),
+    "declaration-gone": (
+        "user",
+        False,
+        "Deprovision the service, or have its owner apply the claim again; until then it runs on.",
+    ),
     "orphan": ("user", False, "Restore the claim from history, or deprovision the service."),
     "unknown-file": ("user", False, "Move the file elsewhere: Argo CD may apply whatever lies below tenants/."),
     "claim-warning": ("user", False, "Nothing has to be done now; the claim is accepted."),

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, names, paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import names, paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
@@ -60,7 +60,8 @@ class Document:
     """One document given, and where it comes from (for errors).
 
     merge: the service exists, and what is not given stays as its claim's file has it; action: what the operation is
-    called when it changes something; text: the bytes that the file gets when data is all that they say.
+    called when it changes something; text: the bytes that the file gets when data is all that they say; born_in: the
+    PoP whose own object this is.
     """
 
     source: str
@@ -68,13 +69,14 @@ class Document:
     merge: bool = False
     action: str = ""
     text: bytes = b""
+    born_in: str = ""
 
 
 @dataclass(frozen=True)
 class Operation:
     """What happens to one object: changed names fields (`spec.storage.size`), effects what that means.
 
-    action is create, update, rollback, cancel or unchanged.
+    action is create, update, rollback, cancel or unchanged; requester, where it is another than the request's.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Operation:
     changed: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     effects: Effects = NOTHING
+    requester: str = ""
 
 
 @dataclass(frozen=True)
@@ -313,12 +316,20 @@ def _plan_one(
         if not _spec(now):
             return [FieldError("metadata.name", name, "the name of a service that exists, to be changed", source=label)]
         data = merged(now, data)
+    declared = born.born_in(copy or now)
+    if declared or item.born_in or born.born_in(data):
+        now = now or _first(stands, path, yaml)
+        if why := _declared_elsewhere(item, data, declared, now, exists=stands is not None or bool(derived)):
+            return [FieldError("metadata.name", name, why, source=label)]
     known_id = (before or _spec(now)).get("serviceId")
     made_id = str(uuid.uuid5(SERVICE_IDS, f"{tenant_id}/{name}/{request.parent}"))
     with_id = data
     if isinstance(data.get("spec"), dict):
         with_id = {**data, "spec": {"serviceId": known_id or made_id, **data["spec"]}}
     claim, errors = admission.admit(with_id, source=label, before=before)
+    if item.born_in and (home := _spec(data).get("region")) not in (None, item.born_in):
+        words = f"{item.born_in}: a claim is applied in the point of presence of its home region"
+        errors.append(FieldError("spec.region", home, words, item.born_in, label))
     given_id = _spec(with_id).get("serviceId")
     if known_id and given_id != known_id and not any(error.path == "spec.serviceId" for error in errors):
         errors.append(FieldError("spec.serviceId", given_id, f"{known_id}: it cannot be changed", known_id, label))
@@ -339,7 +350,9 @@ def _plan_one(
         return []
     action = (item.action or "update") if derived else "create"
     operation = str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{action}"))
-    who = (request.requester, request.deadline, request.origin)
+    # who applied it, the cluster does not tell
+    requester = f"kubectl@{item.born_in}" if item.born_in else ""
+    who = (requester or request.requester, request.deadline, request.origin)
     stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, *who)
     try:
         manifests = render(claim, catalog, platform, stamp)
@@ -369,7 +382,8 @@ def _plan_one(
             again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
             more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
         effects = of_change(before, claim.spec, changed, catalog, more)
-    plan.operations.append(Operation(operation, tenant_id, name, action, changed, tuple(claim.regions), effects))
+    regions = tuple(claim.regions)
+    plan.operations.append(Operation(operation, tenant_id, name, action, changed, regions, effects, requester))
     return []
 
 
@@ -393,6 +407,26 @@ def _taken(
         wanted = copy.get("spec", {}).get("replication", {}).get("regions", [])
         if lost := [region for region in wanted if region in platform.pops and region not in derived]:
             return f"another name: it is being deleted, and gone in {', '.join(lost)}; deprovision it to the end first"
+    return ""
+
+
+def _declared_elsewhere(item: Document, data: Json, declared: str, now: Json, *, exists: bool) -> str:
+    """Why this document may not declare the service, "" when it may, where one of them was born in a cluster.
+
+    declared: the PoP whose object declares what exists, "" where Git does; now: what the claim's file says.
+    """
+    if item.born_in:
+        if exists and declared != item.born_in:
+            where = f"by an object in {declared}" if declared else "in Git"
+            return f"another name: a service of this name is declared {where} already"
+        if now and born.edited(now) and born.digest(now) != born.digest(data):
+            return f"what its object in {declared} says, but its file was edited: restore that from history"
+        return ""
+    if not exists or born.born_in(data) != declared:
+        where = f"in {declared}: change it there by kubectl" if declared else "of a point of presence, by kubectl alone"
+        return f"a service that Git declares; this one is declared by an object {where}"
+    if born.edited(data) or born.digest(data) != born.digest(now):
+        return f"what its object in {declared} says: change that by kubectl, and leave its file as it is in history"
     return ""
 
 
@@ -467,9 +501,13 @@ def _running(derived: Mapping[str, bytes], tenant_id: str, name: str, yaml: Yaml
 
 
 def copy_in(derived: bytes, path: str, yaml: Yaml) -> Json:
-    """The copy of the claim that a derived file begins with, {} when it begins with something else."""
+    """The copy of the claim that a derived file begins with, {} when it begins with something else.
+
+    Where the claim was born in that PoP the file begins with its record, which says the same.
+    """
     # the rest of the file is long
-    return _first(b"\n---\n".join(derived.split(b"\n---\n", 2)[:2]), path, yaml, own=True)
+    first = _first(b"\n---\n".join(derived.split(b"\n---\n", 2)[:2]), path, yaml, own=True)
+    return born.copy_of(first) or first
 
 
 def whole_spec(copy: Json, path: str) -> Json:
@@ -533,8 +571,11 @@ def claims_message(operations: Iterable[Operation], request: Request) -> str:
         if len(changed) == 1
         else f"Change {len(changed)} services: {_counts(changed)}"
     )
-    who = f"requester={request.requester} deadline={request.deadline}"
-    trailers = [f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name} {who}" for item in changed]
+    trailers = [
+        f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name}"
+        f" requester={item.requester or request.requester} deadline={request.deadline}"
+        for item in changed
+    ]
     return "\n".join([subject, "", *trailers, ""])
 
 

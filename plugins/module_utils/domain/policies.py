@@ -35,17 +35,19 @@ def protection(pop: Pop, platform: Platform) -> list[Json]:
     """The policies that name users, so they differ between PoPs."""
     # a JSON text is a CEL text too, whatever quotes a user's name holds
     deliverers = "request.userInfo.username in " + json.dumps(list(pop.deliverers))
-    git_born = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') == 'git'"
+    delivered = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') != ''"
     asked = f"object.metadata.?annotations['{DELETION}'].orValue('')"
     asked_before = f"oldObject.metadata.?annotations['{DELETION}'].orValue('')"
     # by its name: a label can be taken away first
     definitions = json.dumps([f"{kind.plural}.{kind.group}" for kind in DATA])
     ours = (
         "request.resource.resource == 'namespaces' ? oldObject.metadata.name.startsWith('tenant-')"
-        f" : request.resource.resource == '{DEFINITION.plural}' ? oldObject.metadata.name in {definitions} : true"
+        f" : request.resource.resource == '{DEFINITION.plural}' ? oldObject.metadata.name in {definitions}"
+        # one that a tenant applied is its own to delete; what runs of it stays
+        f" : request.resource.resource == '{CLAIM.plural}' ? {delivered.format('oldObject')} : true"
     )
     where = f"oldObject.metadata.?annotations['{GROUP}/path'].orValue('its file in the repository')"
-    was_git_born = f"(request.operation == 'UPDATE' && {git_born.format('oldObject')})"
+    was_delivered = f"(request.operation == 'UPDATE' && {delivered.format('oldObject')})"
     only_by_file = (
         f"{deliverers} || (request.operation == 'UPDATE' && object.spec == oldObject.spec"
         " && object.metadata.?labels == oldObject.metadata.?labels"
@@ -64,7 +66,7 @@ def protection(pop: Pop, platform: Platform) -> list[Json]:
             "git-born-claims",
             {CLAIM: ("CREATE", "UPDATE")},
             [{"expression": only_by_file, "messageExpression": edit_the_file}],
-            condition=("git-born", f"{git_born.format('object')} || {was_git_born}"),
+            condition=("delivered", f"{delivered.format('object')} || {was_delivered}"),
         ),
         *_policy(
             "keep-data",

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import hatches, paths, placement
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, hatches, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
@@ -21,6 +21,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     CLAIM,
+    CONFIG_MAP,
     GROUP,
     Alert,
     Kind,
@@ -44,7 +45,8 @@ MONITORING_NAMESPACE = "monitoring"
 
 def kinds() -> tuple[Kind, ...]:
     """Every kind that render can make: what a tenant's Argo CD project allows."""
-    plain = dict.fromkeys(kind for engine in ENGINES.values() for kind in engine.plain)
+    # a ConfigMap is the record of a claim that was born in a cluster
+    plain = dict.fromkeys([CONFIG_MAP, *(kind for engine in ENGINES.values() for kind in engine.plain)])
     return (CLAIM, *plain, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, POD_MONITOR, RULE, *operator_kinds())
 
 
@@ -89,6 +91,12 @@ def render(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> 
 
 
 def _region(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> list[Json]:
+    copy, *rest = _objects(claim, region, catalog, platform, stamp)
+    # the tenant's own object stands where the copy would
+    return [born.record(copy) if claim.born_in == region else copy, *rest]
+
+
+def _objects(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> list[Json]:
     share = _share(claim, region, catalog, platform, stamp)
     if placement.pooled(claim.spec):
         # its pool is another service, and the observer makes its credentials
@@ -147,6 +155,7 @@ def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:
         ),
         f"{GROUP}/cluster-domain": share.domains[share.region],
         **({f"{GROUP}/warnings": json.dumps(claim.warnings)} if claim.warnings else {}),
+        **claim.given["metadata"].get("annotations", {}),
     }
     return {"apiVersion": CLAIM.api_version, "kind": CLAIM.kind, "metadata": metadata, "spec": claim.spec}
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import certificates, placement
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, certificates, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, SECRET
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, CONFIG_MAP, GROUP, SECRET, Kind
 
 Json = dict[str, Any]
 
@@ -38,8 +38,26 @@ class WantedSecret:
     #: the DNS names of its certificate, where it has one
     hosts: tuple[str, ...]
     labels: dict[str, str]
-    #: the copy of the claim: Kubernetes takes the Secret away when that is gone
+    #: the copy of the claim, or its record: Kubernetes takes the Secret away when that is gone
     owner: dict[str, str]
+
+
+def of_live(live: Json, record: Json | None) -> list[WantedSecret]:
+    """The Secrets that a live ServiceClaim needs: a copy, or a tenant's own object with the record that stands for it.
+
+    A tenant may delete its own, and the Secrets of what runs on must not go with it: they are the record's.
+    """
+    if not born.by_tenant(live):
+        return wanted(live)
+    copy = born.copy_of(record) if record else None
+    own = [] if record is None or copy is None else wanted(copy)
+    owner = {} if record is None else _owner(CONFIG_MAP, record["metadata"])
+    return [replace(secret, owner=owner) for secret in own]
+
+
+def _owner(kind: Kind, metadata: Json) -> dict[str, str]:
+    name, uid = metadata["name"], metadata.get("uid", "")
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "name": name, "uid": uid}
 
 
 def wanted(copy: Json) -> list[WantedSecret]:
@@ -49,12 +67,7 @@ def wanted(copy: Json) -> list[WantedSecret]:
     if engine is None or not spec.get("serviceId"):
         return []
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key.startswith(f"{GROUP}/")}
-    owner = {
-        "apiVersion": CLAIM.api_version,
-        "kind": CLAIM.kind,
-        "name": metadata["name"],
-        "uid": metadata.get("uid", ""),
-    }
+    owner = _owner(CLAIM, metadata)
     namespace = metadata["namespace"]
     domain = (metadata.get("annotations") or {}).get(f"{GROUP}/cluster-domain", "cluster.local")
     return [

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import operation, placement
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, operation, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Engine, Observation
@@ -20,6 +20,7 @@ Json = dict[str, Any]
 REGION = f"{GROUP}/region"
 #: what the observer derives Secrets from; whoever bootstraps a PoP puts it there
 PLATFORM_KEY = "dbaas-system/platform-key"
+_UNCOMMITTED = "waiting for playbook reconcile_claims to commit what this says; it tells why where it cannot"
 #: (status, reason, message) of a condition
 Said: TypeAlias = tuple[str, str, str]
 
@@ -27,6 +28,51 @@ Said: TypeAlias = tuple[str, str, str]
 def annotation(item: Json, name: str, default: str = "") -> str:
     """One of our annotations of an object."""
     return str(item.get("metadata", {}).get("annotations", {}).get(f"{GROUP}/{name}", default))
+
+
+def bears(copy: Json) -> str:
+    """The id of the operation that a live copy bears; a tenant's own object only says it in its status."""
+    return annotation(copy, "operation") or str(copy.get("status", {}).get("lastOperation", {}).get("id", ""))
+
+
+def of_live(
+    live: Json,
+    record: Json | None,
+    objects: Sequence[Json],
+    *,
+    secrets: Collection[str],
+    now: str,
+    complaints: str | None = None,
+) -> Json:
+    """The whole status of a live ServiceClaim: a copy's, or that of a tenant's own object with what stands for it.
+
+    As observe; record is the ConfigMap beside a tenant's own object, None where nothing is rendered from that yet.
+    """
+    if not born.by_tenant(live):
+        return observe(live, objects, secrets=secrets, now=now, complaints=complaints)
+    copy = born.whole(live, record) if record else None
+    if record is None or copy is None:
+        return _waiting(live, now)
+    said: Said = ("True", "Committed", "") if born.committed(live, record) else ("False", "Edited", _UNCOMMITTED)
+    status = observe(copy, objects, secrets=secrets, now=now, complaints=complaints)
+    conditions: list[Json] = live.get("status", {}).get("conditions", [])
+    was: Json = next((item for item in conditions if item["type"] == "Committed"), {})
+    condition = _condition(was, ("Committed", *said), status["observedGeneration"], now)
+    return {**status, "conditions": [*status["conditions"], condition]}
+
+
+def _waiting(live: Json, now: str) -> Json:
+    before: Json = live.get("status", {})
+    was: dict[str, Json] = {item["type"]: item for item in before.get("conditions", [])}
+    provisioned = was.get("Provisioned", {}).get("status") == "True"
+    phase, message = ("Degraded", "its record is gone") if provisioned else ("Pending", _UNCOMMITTED)
+    if live["metadata"].get("deletionTimestamp"):
+        phase, message = "Deleting", "its owner deletes it"
+    generation = live["metadata"].get("generation", 1)
+    told = [("Ready", "False", phase, message), ("Committed", "False", "NotCommitted", _UNCOMMITTED)]
+    fresh = {item[0]: _condition(was.get(item[0], {}), item, generation, now) for item in told}
+    conditions = {**was, **fresh} if provisioned else fresh
+    return {**before, "phase": phase, "observedGeneration": generation, "conditions": list(conditions.values())}
 
 
 def observe(
@@ -42,11 +88,11 @@ def observe(
     before: Json = copy.get("status", {})
     metadata, spec = copy["metadata"], copy["spec"]
     engine = ENGINES.get(spec.get("engine", ""))
-    bears = annotation(copy, "operation")
+    asked = annotation(copy, "operation")
     needed = [need.name for need in platform_secrets.wanted(copy) if need.name not in secrets]
     missing = f"waiting for Secrets {', '.join(needed)}: is Secret {PLATFORM_KEY} there?" if needed else ""
     # an operator's object of an earlier operation says nothing of this one
-    current = [item for item in objects if annotation(item, "operation") == bears]
+    current = [item for item in objects if annotation(item, "operation") == asked]
     seen = engine.observe(spec, current) if engine and current else None
     settled = before.get("operatorGeneration", 0)
     if seen and not seen.answered and seen.generation != settled and not _silent(seen, now):
@@ -54,7 +100,7 @@ def observe(
     was = {item["type"]: item for item in before.get("conditions", [])}
     provisioned = was.get("Provisioned", {}).get("status") == "True"
     last = before.get("lastOperation", {})
-    changing = operation.under_way(last, bears)
+    changing = operation.under_way(last, asked)
     phase, message = _phase(metadata, seen, bool(objects), missing, provisioned, changing)
     reason, sentence = placement.stopped(spec) if placement.pooled(spec) else ("", "")
     if phase == "Pending" and sentence:
@@ -302,12 +348,10 @@ def _region_status(answer: Answer, operation: str) -> Json:
     status: Json = answer.get("status", {})
     last: Json = status.get("lastOperation", {})
     ready: Json = next((item for item in status.get("conditions", []) if item["type"] == "Ready"), {})
-    bears = annotation(answer, "operation")
-    synced = bears == operation if operation else True
+    has = bears(answer)
+    synced = has == operation if operation else True
     # a change of annotations alone leaves the generation as it is
-    observed = (
-        status.get("observedGeneration", 0) >= answer["metadata"].get("generation", 1) and last.get("id") == bears
-    )
+    observed = status.get("observedGeneration", 0) >= answer["metadata"].get("generation", 1) and last.get("id") == has
     phase, message = status.get("phase", "Pending"), ready.get("message", "")
     if not observed:
         phase, message = "Updating" if status else "Pending", "not observed yet"
@@ -318,7 +362,7 @@ def _region_status(answer: Answer, operation: str) -> Json:
     return {
         "phase": phase,
         "message": message,
-        "operation": bears or None,
+        "operation": has or None,
         "synced": synced,
         "ready": last.get("ready", 0),
         "wanted": last.get("wanted"),

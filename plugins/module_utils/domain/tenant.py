@@ -39,7 +39,8 @@ SPEC: Json = {
         "owners": {
             "type": "array",
             "items": {"type": "string", "maxLength": 255},
-            "description": "Groups whose members may read the tenant's services and connection Secrets.",
+            "description": "Groups whose members may read the tenant's services and connection Secrets, and apply"
+            " claims by kubectl.",
         },
         "quotas": {
             "type": "object",

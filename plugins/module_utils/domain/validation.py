@@ -89,6 +89,23 @@ def fill(schema: Json, value: Any) -> Any:
     return value
 
 
+def without_defaults(schema: Json, value: Any) -> Any:
+    """The inverse of `fill`: a copy of `value` without what the schema would fill in anyway."""
+    if isinstance(value, dict):
+        properties: Json = schema.get("properties", {})
+        other: Json = schema.get("additionalProperties", {})
+        found: Json = {}
+        for key, item in value.items():
+            child = properties.get(key, other)
+            left = without_defaults(child, item)
+            if "default" not in child or fill(child, left) != fill(child, child["default"]):
+                found[key] = left
+        return found
+    if isinstance(value, list):
+        return [without_defaults(schema.get("items", {}), item) for item in value]
+    return value
+
+
 def _closed(schema: Json) -> Json:
     # a CRD prunes unknown fields silently; people who mistype a field want to hear of it
     closed = {key: value for key, value in schema.items() if not key.startswith("x-") and key != "default"}

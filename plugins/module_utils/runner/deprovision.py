@@ -12,7 +12,13 @@ from typing import Any, TypeAlias
 from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, Target, Tree
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import consequences, paths, placement, quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
+    born,
+    consequences,
+    paths,
+    placement,
+    quantity,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import Effects
@@ -327,6 +333,7 @@ class _Course:
                     _none_is_lost(item, pop)
                 else:
                     _no_orphans(item, pop, domain.of_service(found, item.name))
+                    _not_declared(item, pop, found)
                 if (key, pop) in self._begun and pop in item.derived and not deleting(item.derived[pop]):
                     words = f"{item.tenant}/{item.name}: somebody took the deletion back in {pop}; it stays as it is"
                     raise DbaasError("deprovision-cancelled", words)
@@ -336,12 +343,12 @@ class _Course:
         return step
 
     def _given_up(self, look: Look) -> Iterator[tuple[Key, str]]:
-        """(service, PoP) whose copy is marked for so long that what is not there beside it will not come."""
+        """(service, PoP) where all is marked for so long that what is not there beside it will not come."""
         for tenant, name in self.keys:
             for pop, answer in look.items():
                 found, where = answer[tenant], ((tenant, name), pop)
-                copy = None if isinstance(found, Unreachable) else found.get((CLAIM.kind, name))
-                if copy is None or not domain.is_marked(copy):
+                mine = [] if isinstance(found, Unreachable) else domain.of_service(found, name).values()
+                if not mine or not all(map(domain.is_marked, mine)):
                     self._lacking.pop(where, None)
                 elif time.monotonic() - self._lacking.setdefault(where, time.monotonic()) >= _ABSENT:
                     yield where
@@ -363,7 +370,7 @@ class _Course:
         for pop, content in item.derived.items():
             label = f"{item.tenant}/{item.name} {pop}"
             objects = documents.load_all(content, pop)
-            engine = ENGINES[objects[0]["spec"]["engine"]]
+            engine = ENGINES[domain.spec(item, base.YAML)["engine"]]
             if not engine.snapshot(objects, item.name):
                 continue
             wanted = domain.final_backup(item, pop, base.YAML)
@@ -453,6 +460,15 @@ def _no_orphans(item: Standing, pop: str, mine: Live) -> None:
     if left := [f"{kind} {name}" for (kind, name), each in mine.items() if not domain.is_marked(each)]:
         path = paths.service(item.tenant, pop, item.name)
         words = f"{pop} has {', '.join(left)}, but {path}, by which alone they can go, is lost"
+        raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
+
+
+def _not_declared(item: Standing, pop: str, live: Live) -> None:
+    """Raises DbaasError deprovision-blocked while a tenant's own object declares the service: it would come again."""
+    own = live.get((CLAIM.kind, item.name))
+    if own is not None and born.by_tenant(own) and pop == domain.born_in(item, base.YAML):
+        how = f"kubectl --context {pop} --namespace {paths.namespace(item.tenant)} delete serviceclaim {item.name}"
+        words = f"its owner's object in {pop} still declares it; that goes first: {how}"
         raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
 
 

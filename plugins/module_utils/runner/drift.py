@@ -13,7 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import drift, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, drift, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.drift import Finding, Key
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
@@ -141,7 +141,8 @@ def _of_pop(
         known.update(map(drift.key, objects))
         yield from drift.of_service(pop.name, objects, live.objects, path)
         if mine[path].kind == "service" and objects:
-            yield from drift.of_catalog(pop.name, objects[0], catalog, VERSION, path)
+            copy = born.copy_of(objects[0]) or objects[0]
+            yield from drift.of_catalog(pop.name, copy, catalog, VERSION, path)
     yield from drift.orphans(pop.name, live.objects.values(), known)
 
     scope = run.options.get("tenants") or []

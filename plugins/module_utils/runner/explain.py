@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import explain, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, explain, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.explain import Committed, Evidence
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
@@ -22,6 +22,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGI
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     APPLICATION,
     CLAIM,
+    CONFIG_MAP,
     EVENT,
     GROUP,
     NAMESPACE,
@@ -231,8 +232,15 @@ def _region(run: Run, pop: Pop | None, region: str, tenant: str) -> Region:
             return default
 
     space = paths.namespace(tenant)
+    # a tenant's own object is told of by its record: what was rendered, by which operation
+    if own := [name for name, each in answer.copies.items() if born.by_tenant(each)]:
+        records = read(([], ""), cluster.list, CONFIG_MAP, space, born.BORN_IN)[0]
+        by_name = {each["metadata"]["labels"].get(f"{GROUP}/service"): each for each in records}
+        for name in own:
+            if name in by_name:
+                answer.copies[name] = born.whole(answer.copies[name], by_name[name]) or answer.copies[name]
     answer.namespace = read({}, cluster.get, NAMESPACE, None, space) is not None
-    used = {copy["spec"].get("engine", "") for copy in copies}
+    used = {copy["spec"].get("engine", "") for copy in answer.copies.values()}
     for kind in (kind for name, engine in ENGINES.items() if name in used for kind in engine.kinds):
         answer.objects += read(([], ""), cluster.list, kind, space)[0]
     for name in (f"tenant-{tenant}", f"services-{tenant}"):

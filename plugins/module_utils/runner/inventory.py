@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import contexts
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Answer, Unreachable, combine
@@ -136,6 +136,7 @@ def _document(content: bytes, path: str) -> Json:
         first = next(iter(documents.load_all(content, path)), None)
     except DbaasError:
         return {}
+    first = (born.copy_of(first) or first) if isinstance(first, dict) else None
     whole = isinstance(first, dict) and all(isinstance(first.get(part), dict) for part in ("metadata", "spec"))
     return first if whole and isinstance(first, dict) else {}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
     FieldError,
@@ -29,11 +29,11 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     tenants_message,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.problems import Problem
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.problems import ERROR, WARNING, Problem
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import stamped
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, declared, review
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, born, claims, declared, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -54,7 +54,8 @@ class Outcome:
 def run(run: Run) -> Json:
     """The runner of module gitops_reconciliation."""
     with base.repository(run) as repository:
-        delivered = review.send(run, repository, lambda snapshot: _change(run, snapshot))
+        seen = born.Clusters(run)
+        delivered = review.send(run, repository, lambda snapshot: _change(run, snapshot, seen))
     outcome = delivered.result
     services = [item for item in (outcome.claims.operations if outcome.claims else []) if item.action != "unchanged"]
     tenants = [item for item in (outcome.tenants.operations if outcome.tenants else []) if item.action != "unchanged"]
@@ -64,9 +65,14 @@ def run(run: Run) -> Json:
         "tenants": [{key: _operation(item)[key] for key in ("tenant", "action", "regions")} for item in tenants],
         "problems": [item.data() for item in outcome.problems],
         "warnings": [
-            f"{item.tenant}/{item.name}: {warning}"
-            for item in (outcome.claims.claims if outcome.claims else [])
-            for warning in item.warnings
+            *(str(item) for item in outcome.problems if item.severity == WARNING),
+            *(
+                f"{item.tenant}/{item.name}: {warning}"
+                for item in (outcome.claims.claims if outcome.claims else [])
+                # of what is unchanged it was told when that was committed
+                if (item.tenant, item.name) in {(each.tenant, each.name) for each in services}
+                for warning in item.warnings
+            ),
         ],
     }
     if run.diff:
@@ -74,21 +80,33 @@ def run(run: Run) -> Json:
     if delivered.commit and delivered.changed:
         for item in services:
             run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
-    return _failed(result, outcome.problems) if outcome.problems else result
+    errors = [item for item in outcome.problems if item.severity == ERROR]
+    return _failed(result, errors) if errors else result
 
 
-def _change(run: Run, snapshot: Snapshot) -> Change[Outcome]:
+def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome]:
     _catalog, platform = base.kept(snapshot)
     places = places_of(run, snapshot)
     request = base.request(run, snapshot.commit)
     tenants_plan, problems = _tenants(snapshot, places, platform, request.renderer)
     broken = {paths.place(problem.file).tenant for problem in problems}
-    wanted = [path for path in unrendered(snapshot, places, platform) if places[path].tenant not in broken]
+    live, silent = seen.look(platform)
+    problems += silent
+    mine, wrong = born.documents(live, snapshot, places)
+    problems += wrong
+    keys = {item.source: claim.key(item.data) or ("", "") for item in mine}
+    mine = [item for item in mine if keys[item.source][0] not in broken]
+    wanted = [
+        path
+        for path in unrendered(snapshot, places, platform)
+        if (tenant := places[path].tenant) not in broken and (tenant, places[path].name) not in keys.values()
+    ]
     files = snapshot.read(wanted)
     given, wrong = declared.claim_files(files)
     problems += wrong
-    sieve = declared.Sieve(lambda some: claims.change(run, snapshot, some), files.__getitem__, problems)
-    plan = sieve.sift(given).result[0]
+    # an object of a cluster has no lines
+    sieve = declared.Sieve(lambda some: claims.change(run, snapshot, some), lambda path: files.get(path, b""), problems)
+    plan = sieve.sift([*mine, *given]).result[0]
     message = _message(
         claims_message(plan.operations, request) if plan.files else "",
         tenants_message(tenants_plan.operations, request) if tenants_plan.files else "",

@@ -33,12 +33,19 @@ class Domain:
         return (OPERATED,)
 
     def observe(
-        self, copy: Obj, objects: Sequence[Obj], *, secrets: Collection[str], now: str, complaints: str | None
+        self,
+        live: Obj,
+        record: Obj | None,
+        objects: Sequence[Obj],
+        *,
+        secrets: Collection[str],
+        now: str,
+        complaints: str | None,
     ) -> Obj:
         ready = any(obj["status"]["ready"] for obj in objects) and "orders-admin" in secrets
         return {"phase": "Active" if ready else "Pending", **({"complaints": complaints} if complaints else {})}
 
-    def wanted(self, copy: Obj) -> Sequence[Any]:
+    def wanted(self, live: Obj, record: Obj | None) -> Sequence[Any]:
         return [Wanted("orders-admin")]
 
     def build(self, wanted: Any, key: bytes) -> Obj:
@@ -121,6 +128,25 @@ def test_absent_secrets_are_made_and_counted_as_there(
     out = capsys.readouterr().out
     assert "secret made" in out
     assert PLATFORM_KEY not in out
+
+
+def test_what_stands_for_a_tenants_own_object_is_handed_on_and_wakes_its_claim(
+    claims: Claims, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while len(claims.queue):
+        claims.queue.done(claims.queue.get())
+    claims.records.event("ADDED", member("orders.claim"))
+    assert claims.queue.get() == KEY
+    given: list[Obj | None] = []
+    observe = Domain.observe
+
+    def noting(self: Domain, live: Obj, record: Obj | None, objects: Sequence[Obj], **more: Any) -> Obj:
+        given.append(record)
+        return observe(self, live, record, objects, **more)
+
+    monkeypatch.setattr(Domain, "observe", noting)
+    claims.reconcile(KEY)
+    assert [record["metadata"]["name"] for record in given if record] == ["orders.claim"]
 
 
 def test_a_secret_that_somebody_else_made_serves(

@@ -9,10 +9,12 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import fill
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 
-from tests.unit.runner.world import World
+from tests.unit.runner.world import World, claim
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]
@@ -52,6 +54,9 @@ class SyncedCluster:
             self.objects[key] = made
         for key, item in list(self.objects.items()):
             annotations = item["metadata"].get("annotations", {})
+            if "dbaas.example.com/service" not in item["metadata"].get("labels", {}):
+                # a tenant's own
+                continue
             if key in wanted or "Prune=false" in annotations.get("argocd.argoproj.io/sync-options", ""):
                 continue
             if key[0] in GUARDED and annotations.get(DELETION) != item["metadata"]["uid"]:
@@ -59,12 +64,34 @@ class SyncedCluster:
                 continue
             del self.objects[key]
 
-    def list(self, kind: Kind, namespace: str | None = None) -> tuple[Sequence[Json], str]:
+    def apply_claim(self, name: str, **spec: Any) -> Json:
+        """What `kubectl apply` of a claim leaves: an object with the schema's defaults, and no mark of ours."""
+        item = claim(name, **spec)
+        item["spec"] = fill(schema.SPEC, item["spec"])
+        there = self.objects.get(("ServiceClaim", "tenant-acme", name))
+        generation = there["metadata"]["generation"] + 1 if there else 1
+        uid = there["metadata"]["uid"] if there else str(uuid.uuid4())
+        applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+        item["metadata"] |= {"uid": uid, "generation": generation, "annotations": applied}
+        self.objects["ServiceClaim", "tenant-acme", name] = item
+        return item
+
+    def delete_claim(self, name: str) -> None:
+        """`kubectl delete` by its owner."""
+        del self.objects["ServiceClaim", "tenant-acme", name]
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: str | None = None) -> tuple[Sequence[Json], str]:
         if self.down:
             raise KubeError("kube-unreachable", f"{self.pop}: no answer")
         if self.synced:
             self.sync()
-        return [item for key, item in self.objects.items() if key[:2] == (kind.kind, namespace)], "1"
+        return [
+            item
+            for key, item in self.objects.items()
+            if key[0] == kind.kind
+            and namespace in (None, key[1])
+            and (labels is None or labels in item["metadata"].get("labels", {}))
+        ], "1"
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
         self.list(kind, namespace)
@@ -73,12 +100,14 @@ class SyncedCluster:
     def names(self, service: str) -> Names:
         """Kinds of what there is of a service, the protected ones first."""
         label = "dbaas.example.com/service"
-        return sorted(key[0] for key, item in self.objects.items() if item["metadata"]["labels"].get(label) == service)
+        return sorted(
+            key[0] for key, item in self.objects.items() if item["metadata"].get("labels", {}).get(label) == service
+        )
 
     def uids(self, *services: str) -> dict[Key, str]:
         label = "dbaas.example.com/service"
         return {
             key: item["metadata"]["uid"]
             for key, item in self.objects.items()
-            if item["metadata"]["labels"].get(label) in services
+            if item["metadata"].get("labels", {}).get(label) in services
         }

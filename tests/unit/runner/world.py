@@ -241,7 +241,8 @@ def copy(
 ) -> Json:
     """A PoP's copy of a claim whose home is lagos, with the status of `phase`."""
     item = claim(name, replication={"regions": list(regions)})
-    item["metadata"] |= {"generation": 2, "annotations": {"dbaas.example.com/operation": operation}}
+    marks = {"dbaas.example.com/operation": operation, "dbaas.example.com/origin": "git"}
+    item["metadata"] |= {"generation": 2, "annotations": marks}
     if not phase:
         return item
     message = f"{ready} of 3 nodes are ready"

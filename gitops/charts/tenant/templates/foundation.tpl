@@ -67,7 +67,8 @@ metadata:
 rules:
   - apiGroups: [dbaas.example.com]
     resources: [serviceclaims]
-    verbs: [get, list, watch]
+    # what is kept in Git a policy guards against all of these
+    verbs: [get, list, watch, create, update, patch, delete]
   - apiGroups: [""]
     resources: [secrets]
     verbs: [get]
