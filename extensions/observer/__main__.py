@@ -34,6 +34,10 @@ class Platform:
         """The operators' kinds."""
         return engines.operator_kinds()
 
+    def chart_kinds(self) -> Sequence[Kind]:
+        """The kinds that charts make, where the platform has charts: its rights say so."""
+        return engines.chart_kinds()
+
     def observe(
         self,
         live: Obj,

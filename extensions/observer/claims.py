@@ -14,7 +14,15 @@ from typing import Any, Protocol
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.born import BORN_IN
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, CONFIG_MAP, SECRET, Kind, Obj
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    CLAIM,
+    CONFIG_MAP,
+    DRIVER,
+    SECRET,
+    Kind,
+    Obj,
+)
 
 from .complaints import Complaints
 from .metrics import Metrics
@@ -22,6 +30,8 @@ from .watch import SERVICE, Key, Queue, Store, dated, log, service_key
 
 MANAGER = "dbaas-observer"
 MADE_BY_US = "dbaas.example.com/managed-by=observer"
+#: operators make objects of these kinds too, which say nothing that their own do not
+OF_CHARTS = f"{DRIVER}={BY_CHART}"
 PLATFORM_KEY = ("dbaas-system", "platform-key")
 #: Deadlines pass without an event: what is not Active is looked at again after so many seconds.
 PATROL_SECONDS = 10.0
@@ -31,6 +41,7 @@ class Domain(Protocol):
     """The pure functions that decide; the tests give their own."""
 
     def kinds(self) -> Sequence[Kind]: ...
+    def chart_kinds(self) -> Sequence[Kind]: ...
 
     def observe(
         self,
@@ -73,6 +84,10 @@ class Claims:
         self.secrets = Store(cluster, SECRET, add, metrics, key=service_key, labels=MADE_BY_US)
         self.operators = [
             Store(cluster, kind, add, metrics, key=service_key, keep=dated, labels=SERVICE) for kind in domain.kinds()
+        ]
+        self.operators += [
+            Store(cluster, kind, add, metrics, key=service_key, labels=OF_CHARTS, granted=False)
+            for kind in domain.chart_kinds()
         ]
         self.records = Store(cluster, CONFIG_MAP, add, metrics, key=service_key, labels=BORN_IN)
         metrics.queue_depth.set_function(lambda: len(self.queue))

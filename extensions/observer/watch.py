@@ -120,7 +120,8 @@ def dated(obj: Obj) -> Obj:
 class Store:
     """The objects of one kind as the cluster has them, by `key`; tells `changed` about each key that differs.
 
-    A kind that is not there (no CRD yet) is a kind without objects, asked for again every few seconds.
+    A kind that is not there (no CRD yet) is a kind without objects, asked for again every few seconds; where it is not
+    `granted` to everybody, so is one that we may not read.
     """
 
     def __init__(
@@ -134,8 +135,10 @@ class Store:
         keep: Callable[[Obj], Obj] = slim,
         namespace: str | None = None,
         labels: str | None = None,
+        granted: bool = True,
     ) -> None:
         self.kind = kind
+        self._granted = granted
         self.ready = threading.Event()
         self._cluster = cluster
         self._changed = changed
@@ -233,6 +236,10 @@ class Store:
         if status == 404:
             self.replace([])
             self.ready.set()
+        if status == 403 and not self._granted:
+            # what was seen while we might is not gone
+            self.ready.set()
+            return
         if status != 410:
             self._complain(error.message)
 

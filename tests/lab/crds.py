@@ -36,6 +36,14 @@ def wanted() -> list[Kind]:
     ]
 
 
+def played_kinds() -> list[Kind]:
+    """What somebody has to play: what operators reconcile, and what charts make."""
+    operators = wanted()
+    from ansible_collections.dbaas.platform.plugins.module_utils.engines import chart_kinds
+
+    return [*operators, *chart_kinds()]
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the CRDs come from; `genuine` says whether they are the operators' own. documents: name -> YAML."""

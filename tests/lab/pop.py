@@ -16,7 +16,7 @@ import yaml
 
 from .api import Api, Obj
 from .binaries import Binaries
-from .crds import ROOT, Source, wanted
+from .crds import ROOT, Source, played_kinds
 from .processes import Program
 
 HERE = Path(__file__).parent
@@ -354,7 +354,7 @@ def operator_rules() -> list[Obj]:
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
     ]
     played = {(ref["apiGroup"], ref["kind"]) for s in stages(0) for ref in [s["spec"]["resourceRef"]]}
-    for kind in wanted():
+    for kind in played_kinds():
         if (kind.api_version, kind.kind) in played:
             verbs = [*reads, "patch", "update"]
             rules.append(

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART, CHARTS, ENGINES
 
 Json = dict[str, Any]
 
@@ -36,6 +36,8 @@ CAPABILITIES = (
     "pause",
     "cdc",
 )
+#: what makes an engine's services where the catalog says nothing else
+OPERATOR = "operator"
 
 
 def _fields(required: Json, optional: Json | None = None) -> Json:
@@ -131,6 +133,9 @@ SCHEMA: Json = {
                         dict.fromkeys(("name", "namespace", "repoURL", "chart", "version"), _TEXT),
                         {"values": _by_name({})},
                     ),
+                    # what makes new services; those that there are keep what made them
+                    "driver": {"enum": [OPERATOR, BY_CHART]},
+                    "chart": _fields(dict.fromkeys(("repoURL", "name", "version"), _TEXT), {"clusterIssuer": _NAME}),
                     "agentVersion": _TEXT,
                     "images": _by_name(_TEXT),
                     "lockserver": _TEXT,
@@ -230,6 +235,15 @@ class Catalog:
         """How few regions a service of this plan can have."""
         return 1 if isinstance(self.topology(engine, plan, 1), str) else 2
 
+    def driver(self, engine: str) -> str:
+        """What makes a new service of this engine: operator or chart."""
+        return str(self.engines[engine].get("driver", OPERATOR))
+
+    @property
+    def charts(self) -> dict[str, Json]:
+        """Engine -> the chart by which services of it are made or may have been."""
+        return {name: data["chart"] for name, data in self.engines.items() if "chart" in data}
+
     def buckets(self, region: str, tenant: str) -> list[str]:
         """The addresses of object storage that are known to lie in the region, for this tenant: its own first."""
         data: Json = self.regions.get(region, {})
@@ -287,6 +301,11 @@ def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
     defaults = [version for version, data in versions.items() if data.get("default")]
     if len(defaults) != 1:
         yield FieldError(path, defaults, "one default version")
+    engine = catalog.engines[name]
+    if "chart" in engine and name not in CHARTS:
+        yield FieldError(f"engines.{name}.chart", name, "a chart for " + ", ".join(CHARTS))
+    if catalog.driver(name) == BY_CHART and "chart" not in engine:
+        yield FieldError(f"engines.{name}.driver", BY_CHART, f"with a chart in engines.{name}.chart")
     for version, data in versions.items():
         if data.get("default") and data["channel"] == "expired":
             yield FieldError(f"{path}.{version}.channel", "expired", "for the default version another channel")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
     born,
     hatches,
@@ -19,11 +20,10 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
     schedule,
     schema,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog, Sku
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import OPERATOR, Catalog, Sku
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, network_problem
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker, fill, nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ class Claim:
     """An admitted claim.
 
     given: the document as the claims file holds it (canonical, without defaults); spec: the whole spec, with defaults;
-    sla: percentage of a month.
+    sla: percentage of a month; driver: what makes it, "operator" or "chart".
     """
 
     tenant: str
@@ -78,6 +78,7 @@ class Claim:
     topology: str
     sla: float
     warnings: tuple[str, ...]
+    driver: str = OPERATOR
 
     @property
     def namespace(self) -> str:
@@ -149,9 +150,12 @@ class Admission:
         self._tenants = tenants
 
     def admit(
-        self, item: Any, *, source: str = "", before: Json | None = None
+        self, item: Any, *, source: str = "", before: Json | None = None, driver: str = ""
     ) -> tuple[Claim | None, list[FieldError]]:
-        """The admitted claim, or all that is wrong; `before` is the whole spec that runs now, if one does."""
+        """The admitted claim, or all that is wrong; `before` is the whole spec that runs now, if one does.
+
+        driver: what makes that one; the catalog's choice where it is empty.
+        """
         identity = key(item)
         label = source or ("/".join(identity) if identity else "claim")
         # what is left without the wrong fields is looked at too, so that all errors come at once
@@ -167,7 +171,7 @@ class Admission:
         found = [*self._tenant(tenant, metadata)] if tenant else []
         claim = None
         if isinstance(spec, dict):
-            claim, more = self._resolve(tenant, metadata.get("name", ""), rest, before)
+            claim, more = self._resolve(tenant, metadata.get("name", ""), rest, before, driver)
             found += more
         told = {error.path for error in wrong}
         wrong += [replace(error, source=label) for error in found if error.path not in told]
@@ -190,7 +194,7 @@ class Admission:
             yield FieldError(f"metadata.labels.{PROJECT}", project, words, nearest(project, projects))
 
     def _resolve(
-        self, tenant: str, name: str, item: Json, before: Json | None
+        self, tenant: str, name: str, item: Json, before: Json | None, driver: str
     ) -> tuple[Claim | None, list[FieldError]]:
         given: Json = {
             part: copy.deepcopy(item[part]) for part in ("apiVersion", "kind", "metadata", "spec") if part in item
@@ -211,7 +215,10 @@ class Admission:
         elif topology != "separate":
             errors += self._reach(spec)
         self._fill_from_sku(spec, sku, before)
-        engine, shared = ENGINES[sku.engine], placement.pooled(spec)
+        shared = placement.pooled(spec)
+        # a share of a pool is made by nobody but the pool
+        driver = OPERATOR if shared else driver or self._catalog.driver(sku.engine)
+        engine = engines.by(sku.engine, driver)
         warnings = [*placement.warnings(given["spec"])] if shared else []
         if shared:
             placement.fill(name, given["spec"], spec, sku, self._catalog, before)
@@ -237,7 +244,7 @@ class Admission:
         if errors:
             return None, errors
         sla = float(self._catalog.plans[spec["plan"]]["sla"])
-        return Claim(tenant, name, given, spec, sku, str(topology), sla, tuple(warnings)), []
+        return Claim(tenant, name, given, spec, sku, str(topology), sla, tuple(warnings), driver), []
 
     def _sku(self, spec: Json) -> tuple[Sku | None, list[FieldError]]:
         skus = self._catalog.skus

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import placement, quantity
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS, Catalog
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import OPERATOR, RESTARTS, Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
 
 Json = dict[str, Any]
@@ -85,15 +85,23 @@ NOTHING = Effects()
 def creation(after: Json, catalog: Catalog) -> Effects:
     """The effects of a new service, given its whole spec."""
     nodes = sum(role["replicas"] for role in after["resources"].values()) * len(after["replication"]["regions"])
-    seconds = _SYNC_SECONDS + ENGINES[after["engine"]].start_seconds * nodes
+    seconds = _SYNC_SECONDS + engines.ENGINES[after["engine"]].start_seconds * nodes
     return Effects("none", seconds, None, price(after, catalog))
 
 
 def of_change(
-    before: Json, after: Json, changed: Iterable[str], catalog: Catalog, more: Iterable[Consequence] = ()
+    before: Json,
+    after: Json,
+    changed: Iterable[str],
+    catalog: Catalog,
+    more: Iterable[Consequence] = (),
+    driver: str = OPERATOR,
 ) -> Effects:
-    """The effects of a change between two admitted specs; changed names the fields that differ, more what else does."""
-    found = [*consequences(before, after, changed, catalog), *more]
+    """The effects of a change between two admitted specs of a service that its driver makes.
+
+    changed names the fields that differ, more what else does.
+    """
+    found = [*consequences(before, after, changed, catalog, driver), *more]
     restarts = [item.seconds for item in found if item.restart != "none"]
     # what restarts nodes does so once for all fields; what else there is comes one after the other
     seconds = max(restarts, default=0) + sum(item.seconds for item in found if item.restart == "none")
@@ -107,19 +115,22 @@ def of_change(
     )
 
 
-def consequences(before: Json, after: Json, changed: Iterable[str], catalog: Catalog) -> list[Consequence]:
+def consequences(
+    before: Json, after: Json, changed: Iterable[str], catalog: Catalog, driver: str = OPERATOR
+) -> list[Consequence]:
     """One consequence or more for each field that is named: the engine's, else what holds for every engine."""
     if placement.pooled(after):
         return [placement.consequence(field, after) or _around(field, before, after) for field in changed]
-    known = [*ENGINES[after["engine"]].consequences(before, after)]
+    known = [*engines.by(after["engine"], driver).consequences(before, after)]
     told = {item.field for item in known}
     rest = [field for field in changed if not any(_within(field, each) for each in told)]
     found = [*known, *(_asked(field, before, after, catalog) or _around(field, before, after) for field in rest)]
-    alone = _nodes(before) == 1
+    why = "the only node restarts" if _nodes(before) == 1 else ""
+    if driver == engines.BY_CHART and before["highAvailability"]["multiAZ"]:
+        # a release in each zone, and none knows of the others
+        why = "a node of each zone restarts at the same time"
     return [
-        replace(item, restart="outage", how=f"the only node restarts: {item.how}")
-        if alone and item.restart == "rolling"
-        else item
+        replace(item, restart="outage", how=f"{why}: {item.how}") if why and item.restart == "rolling" else item
         for item in found
     ]
 
@@ -131,7 +142,7 @@ def _nodes(spec: Json) -> int:
 
 def _asked(field: str, before: Json, after: Json, catalog: Catalog) -> Consequence | None:
     """What a claim asks beyond its SKU; None for any other field."""
-    engine = ENGINES[after["engine"]]
+    engine = engines.ENGINES[after["engine"]]
     seconds = engine.restart_seconds * _nodes(before)
     if field == "spec.paused":
         if after.get("paused"):
@@ -159,7 +170,7 @@ def _asked(field: str, before: Json, after: Json, catalog: Catalog) -> Consequen
 
 def _restarting() -> set[str]:
     """Kinds of objects whose change restarts nodes: the database itself comes first, a ConfigMap holds its settings."""
-    return {engine.kinds[0].kind for engine in ENGINES.values()} | {"ConfigMap"}
+    return {engine.kinds[0].kind for engine in engines.ENGINES.values()} | {"ConfigMap"}
 
 
 def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, renderer: str) -> Iterator[Consequence]:

@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, paths, placement
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, charts, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ACTION,
@@ -25,19 +26,25 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     deleting,
     derived_file,
     whole_spec,
+    with_values,
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import CHART_DATA, DATA, DELETION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    GROUP,
+    STATEFUL_SET,
+    VOLUME_CLAIM,
+    Kind,
+)
 
 Json = dict[str, Any]
 
 POLICIES = ("retain", "snapshot", "delete")
 SERVICE = f"{GROUP}/service"
 SNAPSHOT_OF = f"{GROUP}/snapshot-of"
+_BY_CHART = tuple(kind.kind for kind in CHART_DATA)
 #: the operation that a service had when its last backup was asked for, and before it was to be deleted
 _AFTER = "after"
 
@@ -55,6 +62,9 @@ class Standing:
     retained: bytes | None
     derived: Mapping[str, bytes]
     snapshots: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    #: of services that charts made, by PoP: the foundation's values, and the volumes that go (see paths.volumes)
+    values: Mapping[str, bytes] = field(default_factory=dict)
+    volumes: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -84,18 +94,18 @@ def wanted_paths(tenant: str, name: str, platform: Platform, existing: Iterable[
     folders = tuple(paths.snapshots(tenant, pop) for pop in platform.pops)
     kept = [path for path in existing if path.startswith(folders) and _of_service(path, name)]
     derived = [paths.service(tenant, pop, name) for pop in platform.pops]
-    return [paths.claim(tenant, name), paths.retained(tenant, name), *derived, *kept]
+    by_chart = charts.wanted_paths([(tenant, name)], platform.pops)
+    return [paths.claim(tenant, name), paths.retained(tenant, name), *derived, *kept, *by_chart]
 
 
 def standing(tenant: str, name: str, files: Mapping[str, bytes], platform: Platform) -> Standing:
     """The Standing out of the files of wanted_paths that exist."""
-    places = {pop: paths.service(tenant, pop, name) for pop in platform.pops}
     return Standing(
         tenant,
         name,
         files.get(paths.claim(tenant, name)),
         files.get(paths.retained(tenant, name)),
-        {pop: files[path] for pop, path in places.items() if path in files},
+        _of_pops(files, {pop: paths.service(tenant, pop, name) for pop in platform.pops}),
         {
             pop: {
                 path: content
@@ -104,7 +114,13 @@ def standing(tenant: str, name: str, files: Mapping[str, bytes], platform: Platf
             }
             for pop in platform.pops
         },
+        _of_pops(files, {pop: paths.foundation(tenant, pop, "values.yaml") for pop in platform.pops}),
+        _of_pops(files, {pop: paths.volumes(tenant, pop, name) for pop in platform.pops}),
     )
+
+
+def _of_pops(files: Mapping[str, bytes], places: Mapping[str, str]) -> dict[str, bytes]:
+    return {pop: files[path] for pop, path in places.items() if path in files}
 
 
 def _of_service(path: str, name: str) -> bool:
@@ -142,7 +158,8 @@ def snapshot(service: Standing, request: Request, yaml: Yaml) -> Step:
         if placement.pooled(spec):
             words = "deletion_policy: snapshot, but it is a database in a pool, whose backups are not built yet"
             raise DbaasError("option-invalid", f"{service.tenant}/{service.name}: {words}")
-        made = ENGINES[spec["engine"]].snapshot(objects, f"{service.name}-{operation[:8]}")
+        engine = engines.by(spec["engine"], annotation(_copy(service, pop, yaml), "driver"))
+        made = engine.snapshot(objects, f"{service.name}-{operation[:8]}")
         if not made:
             # another region's backup is of this one's data too
             continue
@@ -213,11 +230,16 @@ def delete(
         held = [key for item in objects if (key := _key(item)) is not None]
         uids = {key: there[key]["metadata"]["uid"] for key in held if key in there}
         marked = _marked(_begun(objects, operation, request), uids)
-        wanted = derived_file(service.path, yaml.dump_all(marked))
-        if wanted != content:
-            states[pop], files[path] = "marked", wanted
-        elif all(is_marked(there[key]) if key in there else pop in absent for key in held):
+        wanted = {path: derived_file(service.path, yaml.dump_all(marked))}
+        made = [key for key in of_service(there, service.name) if key[0] in _BY_CHART]
+        wanted |= _marked_releases(service, pop, {key: there[key] for key in made}, yaml)
+        stands = {path: content, **_releases_files(service, pop)}
+        if differing := {where: text for where, text in wanted.items() if stands.get(where) != text}:
+            states[pop] = "marked"
+            files |= differing
+        elif all(is_marked(there[key]) if key in there else pop in absent for key in [*held, *made]):
             states[pop], files[path] = "removed", None
+            files |= _gone_releases(service, pop, yaml)
             left.discard(pop)
         else:
             states[pop] = "waiting"
@@ -228,10 +250,72 @@ def delete(
     return Step(files, states, operation)
 
 
+def _releases_files(service: Standing, pop: str) -> dict[str, bytes]:
+    """What stands of the files that say how charts make a service in a PoP."""
+    places = {
+        paths.foundation(service.tenant, pop, "values.yaml"): service.values.get(pop),
+        paths.volumes(service.tenant, pop, service.name): service.volumes.get(pop),
+    }
+    return {path: content for path, content in places.items() if content is not None}
+
+
+def _releases(service: Standing, pop: str, yaml: Yaml) -> tuple[Json, list[Json]]:
+    """The values of the foundation, and the entries of the service in them that are not gone."""
+    path = paths.foundation(service.tenant, pop, "values.yaml")
+    found = yaml.load_all(service.values[pop], path) if pop in service.values else []
+    values: Json = found[0] if found and isinstance(found[0], dict) else {}
+    return values, [item for item in charts.entries(values, service.name) if "values" in item]
+
+
+def _marked_releases(service: Standing, pop: str, made: Live, yaml: Yaml) -> dict[str, bytes]:
+    """The files by which what charts made of a service is marked, given the live objects: {} where they made none."""
+    values, standing = _releases(service, pop, yaml)
+    if not standing:
+        return {}
+    uids = ",".join(sorted(item["metadata"]["uid"] for key, item in made.items() if key[0] == STATEFUL_SET.kind))
+    entries = []
+    for item in standing:
+        annotations = {
+            name: value for name, value in item["values"]["statefulSetAnnotations"].items() if name not in KEEP
+        }
+        # one for all StatefulSets of a release: each looks for its own
+        entries.append(
+            {**item, "values": {**item["values"], "statefulSetAnnotations": {**annotations, DELETION: uids}}}
+        )
+    path = paths.foundation(service.tenant, pop, "values.yaml")
+    files = {path: with_values(service.values[pop], charts.with_entries(values, service.name, entries), yaml)}
+    if volumes := [_volume(item) for key, item in sorted(made.items()) if key[0] == VOLUME_CLAIM.kind]:
+        text = yaml.dump_all(volumes)
+        files[paths.volumes(service.tenant, pop, service.name)] = derived_file(service.path, text)
+    return files
+
+
+def _volume(live: Json) -> Json:
+    """A volume's claim that Kubernetes made of a StatefulSet, in a file: by that it can go."""
+    metadata = live["metadata"]
+    labels = {name: value for name, value in metadata["labels"].items() if name.startswith(f"{GROUP}/")}
+    known = {"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels}
+    known["annotations"] = {DELETION: metadata["uid"]}
+    return {"apiVersion": VOLUME_CLAIM.api_version, "kind": VOLUME_CLAIM.kind, "metadata": known}
+
+
+def _gone_releases(service: Standing, pop: str, yaml: Yaml) -> dict[str, bytes | None]:
+    """The files after what charts made of a service is gone."""
+    values, standing = _releases(service, pop, yaml)
+    files: dict[str, bytes | None] = {}
+    if standing:
+        emptied = charts.with_entries(values, service.name, charts.gone(standing))
+        path = paths.foundation(service.tenant, pop, "values.yaml")
+        files[path] = with_values(service.values[pop], emptied, yaml)
+    if pop in service.volumes:
+        files[paths.volumes(service.tenant, pop, service.name)] = None
+    return files
+
+
 def is_marked(item: Json) -> bool:
     """Whether this live object may be deleted: its own uid stands in its annotation."""
     metadata: Json = item["metadata"]
-    return bool((metadata.get("annotations") or {}).get(DELETION) == metadata.get("uid"))
+    return metadata.get("uid") in (metadata.get("annotations") or {}).get(DELETION, "").split(",")
 
 
 def of_service(live: Live, name: str) -> Live:
@@ -260,7 +344,10 @@ def born_in(service: Standing, yaml: Yaml) -> str:
 def gone(service: Standing, yaml: Yaml) -> dict[str, list[str]]:
     """PoP -> what will be gone there (`ScyllaCluster orders`), for people."""
     return {
-        pop: [f"{item['kind']} {item['metadata']['name']}" for item in _documents(service, pop, content, yaml)]
+        pop: [
+            *(f"{item['kind']} {item['metadata']['name']}" for item in _documents(service, pop, content, yaml)),
+            *(f"release {item['name']} of a chart" for item in _releases(service, pop, yaml)[1]),
+        ]
         for pop, content in service.derived.items()
     }
 

@@ -130,14 +130,20 @@ def orphans(pop: str, live: Iterable[Json], known: Collection[Key]) -> Iterator[
 
 
 def of_applications(
-    pop: str, applications: Iterable[Json], tenants: Collection[str], *, whole: bool, words: Mapping[str, Json]
+    pop: str,
+    applications: Iterable[Json],
+    tenants: Collection[str],
+    *,
+    whole: bool,
+    words: Mapping[str, Json],
+    charted: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Applications of these tenants (and those of the platform, when all is looked at) that are not Synced, or gone.
 
-    words: what each Application says of itself (clients.argocd.words), by name.
+    words: what each Application says of itself (clients.argocd.words), by name; charted: those of charts -> tenant.
     """
     there = {item["metadata"]["name"] for item in applications}
-    services = {f"services-{tenant}": tenant for tenant in tenants}
+    services = {f"services-{tenant}": tenant for tenant in tenants} | dict(charted)
     for name, tenant in services.items():
         if name not in there:
             yield Finding(

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import CODES
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import ACTION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation, combine
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Observation
 
 Json = dict[str, Any]
@@ -231,7 +231,7 @@ def _in_cluster(copy: Json, item: Evidence, trouble: str, now: str) -> Iterator[
     secrets = conditions.get("CredentialsReady", {})
     if observed and secrets.get("status") == "False":
         yield Finding("secrets-missing", region, secrets.get("message") or "Secrets are missing")
-    engine = ENGINES.get(spec.get("engine", ""))
+    engine = engines.of(copy)
     current = [each for each in item.objects if annotation(each, "operation") == operation]
     seen = engine.observe(spec, current) if engine and current else None
     healthy = observed and status.get("phase") == "Active"

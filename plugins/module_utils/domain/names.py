@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import CHARTS, ENGINES
 
 Json = dict[str, Any]
 
@@ -32,6 +32,10 @@ def endings(name: str, spec: Json, regions: Json) -> dict[str, tuple[str, ...]]:
     # a share of what others run makes no database of its own
     own = {**_COMMON, **engine.names(spec, regions)} if spec["plan"] != "shared" else {}
     found = {kind: tuple(each) for kind, each in own.items()}
+    if own and spec["engine"] in CHARTS:
+        # whoever makes it: a name that is free of both is not worth asking which
+        for kind, each in CHARTS[spec["engine"]].names(spec, regions).items():
+            found[kind] = tuple(dict.fromkeys((*found.get(kind, ()), *each)))
     made = tuple(need.name.removeprefix(name) for need in engine.secrets(name, spec))
     return {**found, "Secret": (*found.get("Secret", ()), *made)}
 

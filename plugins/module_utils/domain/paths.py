@@ -81,14 +81,21 @@ def snapshot(tenant_id: str, pop: str, service_name: str, operation: str) -> str
     return f"{snapshots(tenant_id, pop)}{service_name}-{operation[:8]}.yaml"
 
 
+def volumes(tenant_id: str, pop: str, service_name: str) -> str:
+    """The volumes of a service that a chart made and that is on its way out: by this file they go, or stay."""
+    return f"{services(tenant_id, pop)}/volumes/{service_name}.yaml"
+
+
 #: the Application that applies those of all tenants
 TENANTS_APPLICATION = "dbaas-tenants"
 
 
 def namespace_of(application: str) -> str | None:
-    """The namespace of the tenant that an Application is a foundation's or services' of, None for any other."""
+    """The namespace of the tenant that an Application is a foundation's, services' or a chart's of, None for others."""
     if application.startswith("tenant-"):
         return application
+    if application.startswith("chart-") and "." in application:
+        return namespace(application.removeprefix("chart-").partition(".")[0])
     return namespace(application.removeprefix("services-")) if application.startswith("services-") else None
 
 
@@ -101,7 +108,7 @@ def namespace(tenant_id: str) -> str:
 class Place:
     """What a path below `tenants/` is, by its name alone.
 
-    kind is tenant, claim, retained, foundation, service, snapshot, keep or unknown; what a kind lacks is "".
+    kind is tenant, claim, retained, foundation, service, snapshot, volumes, keep or unknown; what a kind lacks is "".
     """
 
     kind: str
@@ -117,7 +124,8 @@ _PLACES = re.compile(
         | (?P<pop> [^/]+ ) / (?:
             (?P<foundation> application | values ) \.yaml
             | services / (?P<service> [^/]+ ) \.yaml
-            | services / snapshots / (?P<snapshot> [^/]+ ) \.yaml ) )"""
+            | services / snapshots / (?P<snapshot> [^/]+ ) \.yaml
+            | services / volumes / (?P<volumes> [^/]+ ) \.yaml ) )"""
 )
 
 
@@ -135,7 +143,7 @@ def place(path: str) -> Place:
         return Place("claim" if found["declared"] == "claims" else "retained", tenant_id, "", found["claim"])
     if pop in ("claims", "retained"):
         return Place("unknown")
-    for kind in ("foundation", "service", "snapshot"):
+    for kind in ("foundation", "service", "snapshot", "volumes"):
         if found[kind]:
             return Place(kind, tenant_id, pop, found[kind])
     raise AssertionError(path)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, names, paths, quota, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, charts, names, paths, quota, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import OPERATOR, Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences import (
     NOTHING,
@@ -23,8 +23,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, render
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, Consequence
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, releases, render
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, GROUP, Consequence
 
 Json = dict[str, Any]
 
@@ -113,10 +113,13 @@ class Request:
     origin: str = "git"
 
 
-def wanted_paths(documents: Iterable[Document], platform: Platform) -> list[str]:
-    """All files that plan_claims needs to see, whether they exist or not."""
+def wanted_paths(documents: Iterable[Document], platform: Platform, *, by_chart: bool = False) -> list[str]:
+    """All files that plan_claims needs to see, whether they exist or not; by_chart: charts may make services."""
     keys = {identity for item in documents if (identity := claims.key(item.data))}
-    found = [paths.tenant(tenant_id) for tenant_id in {tenant_id for tenant_id, _name in keys}]
+    ids = {tenant_id for tenant_id, _name in keys}
+    found = [paths.tenant(tenant_id) for tenant_id in ids]
+    if by_chart:
+        found += charts.wanted_paths(keys, platform.pops)
     for tenant_id, name in keys:
         found += [paths.claim(tenant_id, name), paths.retained(tenant_id, name)]
         found += [paths.service(tenant_id, pop, name) for pop in platform.pops]
@@ -326,7 +329,8 @@ def _plan_one(
     with_id = data
     if isinstance(data.get("spec"), dict):
         with_id = {**data, "spec": {"serviceId": known_id or made_id, **data["spec"]}}
-    claim, errors = admission.admit(with_id, source=label, before=before)
+    driver = _metadata(copy, "annotations").get(DRIVER, OPERATOR) if copy else ""
+    claim, errors = admission.admit(with_id, source=label, before=before, driver=driver)
     if item.born_in and (home := _spec(data).get("region")) not in (None, item.born_in):
         words = f"{item.born_in}: a claim is applied in the point of presence of its home region"
         errors.append(FieldError("spec.region", home, words, item.born_in, label))
@@ -345,6 +349,7 @@ def _plan_one(
     blob = yaml.blob_id(content)
     plan.claims.append(claim)
     rendered = all(region in derived and claim_blob(derived[region]) == blob for region in claim.regions)
+    rendered = rendered and not _lacks_releases(claim, files, yaml)
     if rendered and content == stands and not going:
         plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
         return []
@@ -365,6 +370,21 @@ def _plan_one(
     for region, objects in manifests.items():
         plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
         plan.manifests.setdefault(region, []).extend(objects)
+    for region, wanted in releases(claim, catalog, platform, stamp).items():
+        where = paths.foundation(tenant_id, region, "values.yaml")
+        now_there = plan.files.get(where) or files.get(where)
+        values = _first(now_there, where, yaml)
+        versioned = charts.versioned(wanted, charts.entries(values, name), catalog)
+        plan.files[where] = with_values(now_there or b"", charts.with_entries(values, name, versioned), yaml)
+    for region in going:
+        where = paths.volumes(tenant_id, region, name)
+        if where in files:
+            # they stay in that file: what leaves it before Argo CD has seen this would be pruned
+            kept = [
+                {**item, "metadata": {**item["metadata"], "annotations": dict(tenant.KEEP)}}
+                for item in yaml.load_all(files[where], where)
+            ]
+            plan.files[where] = derived_file(path, yaml.dump_all(kept))
     changed: tuple[str, ...] = ()
     effects = creation(claim.spec, catalog)
     if copy and before:
@@ -381,10 +401,27 @@ def _plan_one(
         if stood != (catalog.revision, request.renderer) and home in derived:
             again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
             more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
-        effects = of_change(before, claim.spec, changed, catalog, more)
+        effects = of_change(before, claim.spec, changed, catalog, more, claim.driver)
     regions = tuple(claim.regions)
     plan.operations.append(Operation(operation, tenant_id, name, action, changed, regions, effects, requester))
     return []
+
+
+def _lacks_releases(claim: Claim, files: Mapping[str, bytes], yaml: Yaml) -> bool:
+    """Whether a region's foundation does not make what makes the service."""
+    if claim.driver == OPERATOR:
+        return False
+    for region in claim.regions:
+        where = paths.foundation(claim.tenant, region, "values.yaml")
+        found = charts.entries(_first(files.get(where), where, yaml), claim.name)
+        if not found or any("gone" in item for item in found):
+            return True
+    return False
+
+
+def with_values(stands: bytes, values: Json, yaml: Yaml) -> bytes:
+    """A foundation's values.yaml with other values; its first line, which says who made the rest, stays."""
+    return stands.partition(b"\n")[0] + b"\n---\n" + yaml.dump(values).encode()
 
 
 def _taken(

@@ -11,13 +11,16 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART, ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     APPLICATION,
     CLAIM,
     DEFINITION,
+    DRIVER,
     GROUP,
     NAMESPACE,
+    STATEFUL_SET,
+    VOLUME_CLAIM,
     Kind,
 )
 
@@ -31,8 +34,8 @@ _KEPT = (*DATA, NAMESPACE, DEFINITION)
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def protection(pop: Pop, platform: Platform) -> list[Json]:
-    """The policies that name users, so they differ between PoPs."""
+def protection(pop: Pop, platform: Platform, *, by_chart: bool = False) -> list[Json]:
+    """The policies that name users, so they differ between PoPs; by_chart: charts make services there too."""
     # a JSON text is a CEL text too, whatever quotes a user's name holds
     deliverers = "request.userInfo.username in " + json.dumps(list(pop.deliverers))
     delivered = f"{{0}}.metadata.?annotations['{GROUP}/origin'].orValue('') != ''"
@@ -83,6 +86,44 @@ def protection(pop: Pop, platform: Platform) -> list[Json]:
                     "message": f"only the deliverers of this PoP may set {DELETION}",
                 }
             ],
+        ),
+        *(_of_charts(deliverers, holds) if by_chart else []),
+    ]
+
+
+#: what a chart makes and holds a service; one annotation of a release's values is that of all its StatefulSets
+CHART_DATA = (STATEFUL_SET, VOLUME_CLAIM)
+
+
+def _of_charts(deliverers: str, holds: str) -> list[Json]:
+    """The same for what charts make, which is known by its label: operators have such objects too."""
+    now, before = "object.metadata", "oldObject.metadata"
+    made, was_made = (f"{item}.?labels['{DRIVER}'].orValue('') == '{BY_CHART}'" for item in (now, before))
+    asked, asked_before = (f"{item}.?annotations['{DELETION}'].orValue('')" for item in (now, before))
+    same = f"{asked} == (oldObject == null ? '' : {asked_before})"
+    return [
+        *_policy(
+            "keep-chart-data",
+            dict.fromkeys(CHART_DATA, ("DELETE",)),
+            [
+                {
+                    "expression": f"{deliverers} && oldObject.metadata.uid in {asked_before}.split(',')",
+                    "messageExpression": holds,
+                }
+            ],
+            condition=("of-a-chart", was_made),
+        ),
+        *_policy(
+            "ask-for-chart-deletion",
+            dict.fromkeys(CHART_DATA, ("CREATE", "UPDATE")),
+            [
+                {
+                    "expression": f"{deliverers} || {same}",
+                    "message": f"only the deliverers of this PoP may set {DELETION}",
+                },
+                {"expression": f"oldObject == null || ({made})", "message": f"the label {DRIVER} stays"},
+            ],
+            condition=("of-a-chart", f"{made} || (oldObject != null && {was_made})"),
         ),
     ]
 

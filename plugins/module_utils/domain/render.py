@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, hatches, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART, CHARTS, ENGINES, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     CLAIM,
     CONFIG_MAP,
+    DRIVER,
     GROUP,
+    VOLUME_CLAIM,
     Alert,
     Kind,
     Share,
@@ -43,10 +47,16 @@ CLAIM_ANNOTATION = f"{GROUP}/claim"
 MONITORING_NAMESPACE = "monitoring"
 
 
-def kinds() -> tuple[Kind, ...]:
-    """Every kind that render can make: what a tenant's Argo CD project allows."""
+def kinds(charts: Collection[str] = ()) -> tuple[Kind, ...]:
+    """Every kind that render can make: what a tenant's Argo CD project allows.
+
+    charts: the engines whose services are made by charts too; what they hold is written to be deleted.
+    """
+    makers = [*ENGINES.values(), *(CHARTS[name] for name in charts)]
     # a ConfigMap is the record of a claim that was born in a cluster
-    plain = dict.fromkeys([CONFIG_MAP, *(kind for engine in ENGINES.values() for kind in engine.plain)])
+    plain = dict.fromkeys([CONFIG_MAP, *(kind for engine in makers for kind in engine.plain)])
+    if charts:
+        plain[VOLUME_CLAIM] = None
     return (CLAIM, *plain, NETWORK_POLICY, DISRUPTION_BUDGET, SERVICE_MONITOR, POD_MONITOR, RULE, *operator_kinds())
 
 
@@ -101,7 +111,7 @@ def _objects(claim: Claim, region: str, catalog: Catalog, platform: Platform, st
     if placement.pooled(claim.spec):
         # its pool is another service, and the observer makes its credentials
         return [_copy(claim, share, stamp)]
-    engine = ENGINES[claim.sku.engine]
+    engine = engines.by(claim.sku.engine, claim.driver)
     around = engine.surroundings(share)
     objects = [_copy(claim, share, stamp), *engine.render(share), *_network_policies(share, around)]
     if around.disruption_budget:
@@ -109,6 +119,20 @@ def _objects(claim: Claim, region: str, catalog: Catalog, platform: Platform, st
     if claim.spec["observability"]["metrics"]["enabled"]:
         objects += [_monitor(share, around), _rule(share, around)]
     return hatches.patched(objects, claim.spec.get("overrides", []))
+
+
+def releases(claim: Claim, catalog: Catalog, platform: Platform, stamp: Stamp) -> dict[str, list[Json]]:
+    """Region -> the releases that make the service there, as the foundation's values have them; {} by an operator."""
+    if claim.driver != BY_CHART:
+        return {}
+    chart = CHARTS[claim.sku.engine]
+    return {
+        region: [
+            {"name": each.name, "service": claim.name, "engine": claim.sku.engine, "values": each.values}
+            for each in chart.releases(_share(claim, region, catalog, platform, stamp))
+        ]
+        for region in claim.regions
+    }
 
 
 def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> Share:
@@ -154,6 +178,7 @@ def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:
             else {f"{GROUP}/path": paths.claim(claim.tenant, claim.name)}
         ),
         f"{GROUP}/cluster-domain": share.domains[share.region],
+        **({DRIVER: claim.driver} if claim.driver == BY_CHART else {}),
         **({f"{GROUP}/warnings": json.dumps(claim.warnings)} if claim.warnings else {}),
         **claim.given["metadata"].get("annotations", {}),
     }

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, policies, schema
@@ -14,7 +14,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog impo
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP, sync_policy
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES, operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import CHARTS, ENGINES, chart_kinds, operator_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 
 Json = dict[str, Any]
@@ -71,9 +71,13 @@ def _may_read(name: str, kinds_read: Iterable[Kind], verbs: list[str], *accounts
     ]
 
 
-def allowed_kinds() -> list[Json]:
-    """What a tenant's Argo CD project allows: exactly what render can make."""
-    return [{"group": kind.group, "kind": kind.kind} for kind in kinds()]
+def allowed_kinds(charts: Collection[str] = ()) -> list[Json]:
+    """What a tenant's Argo CD project allows: exactly what render can make, by the charts of these engines too."""
+    return _named(kinds(charts))
+
+
+def _named(found: Iterable[Kind]) -> list[Json]:
+    return [{"group": kind.group, "kind": kind.kind} for kind in found]
 
 
 def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Json]]:
@@ -89,13 +93,27 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
         **awx,
         paths.overlay(pop.name, "projects.yaml"): _projects(pop, platform),
         paths.overlay(pop.name, "applications.yaml"): applications,
-        paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(pop, platform),
-        paths.overlay(pop.name, "rbac", "observer.yaml"): _observer(pop),
-        paths.tenant_values(pop.name): [_tenant_values(pop, platform)],
+        paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(
+            pop, platform, by_chart=bool(catalog.charts)
+        ),
+        paths.overlay(pop.name, "rbac", "observer.yaml"): [*_observer(pop), *_charts_rights(catalog)],
+        paths.tenant_values(pop.name): [_tenant_values(pop, platform, catalog)],
     }
 
 
-def _tenant_values(pop: Pop, platform: Platform) -> Json:
+def _charts_rights(catalog: Catalog) -> list[Json]:
+    """Who may read what charts make: nobody where none makes a service."""
+    if not catalog.charts:
+        return []
+    watched = chart_kinds(catalog.charts)
+    also = [kind for kind in kinds(catalog.charts) if kind not in kinds()]
+    return [
+        *_may_read("dbaas-chart-kinds", watched, ["get", "list", "watch"], "observer", "reader"),
+        *_may_read("dbaas-chart-service-kinds", also, ["list"], "reader"),
+    ]
+
+
+def _tenant_values(pop: Pop, platform: Platform, catalog: Catalog) -> Json:
     return {
         "region": pop.name,
         "argocd": {"namespace": pop.argocd_namespace, "destination": pop.destination},
@@ -105,8 +123,20 @@ def _tenant_values(pop: Pop, platform: Platform) -> Json:
             # %s: the tenant
             "path": paths.services("%s", pop.name),
         },
-        "kinds": allowed_kinds(),
+        "kinds": allowed_kinds(catalog.charts),
+        # a list, and here also where there is none: a tenant's own values cannot add to it
+        "charts": [
+            {"engine": engine, "repoURL": chart["repoURL"], "name": chart["name"], "kinds": _named(CHARTS[engine].made)}
+            for engine, chart in catalog.charts.items()
+        ],
     }
+
+
+def charts_differ(values: Json, catalog: Catalog) -> bool:
+    """Whether a PoP's values for foundations were made from another choice of charts than the catalog's."""
+    has = values.get("charts") or []
+    wanted = [(engine, chart["repoURL"], chart["name"]) for engine, chart in catalog.charts.items()]
+    return [(item["engine"], item["repoURL"], item["name"]) for item in has] != wanted
 
 
 def _observer(pop: Pop) -> list[Json]:

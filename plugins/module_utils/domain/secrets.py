@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, certificates, placement
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, CONFIG_MAP, GROUP, SECRET, Kind
 
 Json = dict[str, Any]
@@ -63,7 +63,7 @@ def _owner(kind: Kind, metadata: Json) -> dict[str, str]:
 def wanted(copy: Json) -> list[WantedSecret]:
     """The Secrets that this copy needs."""
     metadata, spec = copy["metadata"], copy["spec"]
-    engine = ENGINES.get(spec.get("engine", ""))
+    engine = engines.of(copy)
     if engine is None or not spec.get("serviceId"):
         return []
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key.startswith(f"{GROUP}/")}

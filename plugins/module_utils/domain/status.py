@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, operation, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets as platform_secrets
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP, Engine, Observation
 
 Json = dict[str, Any]
@@ -87,7 +87,7 @@ def observe(
     """
     before: Json = copy.get("status", {})
     metadata, spec = copy["metadata"], copy["spec"]
-    engine = ENGINES.get(spec.get("engine", ""))
+    engine = engines.of(copy)
     asked = annotation(copy, "operation")
     needed = [need.name for need in platform_secrets.wanted(copy) if need.name not in secrets]
     missing = f"waiting for Secrets {', '.join(needed)}: is Secret {PLATFORM_KEY} there?" if needed else ""

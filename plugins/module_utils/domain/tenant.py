@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import charts, paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker, nearest
@@ -186,6 +186,9 @@ def foundation(item: Json, pop: Pop, platform: Platform, *, stands: Json, held: 
         values["quota"] = hard
     if least:
         values["needed"] = least
+    if charts.RELEASES in stands:
+        # what makes services that run; claims decide it
+        values[charts.RELEASES] = stands[charts.RELEASES]
     return {paths.foundation(tenant_id, pop.name, "application.yaml"): application, values_path: values}
 
 

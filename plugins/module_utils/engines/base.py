@@ -48,6 +48,12 @@ DEFINITION = Kind(
 )
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
 SERVICE = Kind("", "v1", "Service", "services")
+JOB = Kind("batch", "v1", "Job", "jobs")
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
+VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+
+#: what makes a service: an annotation of the copy, and a label of all that a chart makes; absent: an operator
+DRIVER = f"{GROUP}/driver"
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,14 @@ class Rule:
     message: str
 
 
+@dataclass(frozen=True)
+class Release:
+    """A release of a Helm chart: its name (of the objects too), and its values."""
+
+    name: str
+    values: Obj
+
+
 class Engine(Protocol):
     """One file an engine: everything that differs between engines goes through these."""
 
@@ -285,3 +299,17 @@ class Engine(Protocol):
 
     def guards(self) -> Mapping[Kind, Sequence[Rule]]:
         """Rules of the operator's webhook, for admission policies."""
+
+
+class Chart(Engine, Protocol):
+    """A second way to make an engine's services: by a Helm chart that Argo CD renders, instead of an operator.
+
+    kinds are those of the chart that tell how the service is, plain those that render makes. All that the chart makes
+    bears the labels of the service and DRIVER; its StatefulSets also the annotations of the share.
+    """
+
+    #: every kind that the chart makes
+    made: tuple[Kind, ...]
+
+    def releases(self, share: Share) -> list[Release]:
+        """The releases of a service in a region."""

@@ -41,7 +41,7 @@ DATABASE = "yugabyte"
 MASTER_VOLUME = 50
 _GIB = 2**30
 _LABEL = shared.LABEL
-_ROLE = f"{GROUP}/role"
+ROLE = f"{GROUP}/role"
 _SERIES = shared.SERIES
 
 
@@ -153,7 +153,7 @@ return {status = "Progressing", message = message}
             yield Consequence("spec.networking.tls.certificate", "none", 0, "not used, see the warning")
 
     def render(self, share: Share) -> list[Obj]:
-        objects = [share.make(UNIVERSE, share.name, spec=self._universe(share)), *_services(share)]
+        objects = [share.make(UNIVERSE, share.name, spec=self._universe(share)), *services(share)]
         if share.spec["backup"]["enabled"]:
             objects += self._backups(share)
         return objects
@@ -166,7 +166,7 @@ return {status = "Progressing", message = message}
         flags = {f"{role}GFlags": shared.settings(share, role, "universe") for role in ("master", "tserver")}
         return {
             # without universeName: the operator makes one that no other tenant's has
-            "ybSoftwareVersion": _build(share.engine, spec["version"]),
+            "ybSoftwareVersion": build(share.engine, spec["version"]),
             "numNodes": tservers["replicas"],
             "replicationFactor": spec["replication"]["factor"],
             "zoneFilter": list(shared.zones(share.zones[share.region], tservers["replicas"], spec)),
@@ -179,7 +179,7 @@ return {status = "Progressing", message = message}
             "masterDeviceInfo": _device(storage, MASTER_VOLUME),
             "kubernetesOverrides": {
                 "resource": {role: shared.amounts(amounts) for role, amounts in spec["resources"].items()},
-                **{role: {"podLabels": {_LABEL: share.name, _ROLE: role}, **tolerations} for role in spec["resources"]},
+                **{role: {"podLabels": {_LABEL: share.name, ROLE: role}, **tolerations} for role in spec["resources"]},
                 **machines,
             },
             **({"gFlags": gflags} if (gflags := {name: given for name, given in flags.items() if given}) else {}),
@@ -258,7 +258,7 @@ return {status = "Progressing", message = message}
         by = {item["kind"]: item for item in objects}
         backup = _backup_condition(*(by.get(kind.kind, {}).get("status", {}) for kind in (STORAGE, SCHEDULE)))
         wanted = spec["resources"]["tserver"]["replicas"] + spec["resources"]["master"]["replicas"]
-        replicating = _SEPARATE if len(spec["replication"]["regions"]) > 1 else None
+        replicating = SEPARATE if len(spec["replication"]["regions"]) > 1 else None
         universe = by.get(UNIVERSE.kind)
         if universe is None:
             words = "the universe's object is not there"
@@ -309,7 +309,7 @@ return {status = "Progressing", message = message}
         return {UNIVERSE: _GUARDS}
 
 
-_SEPARATE = (
+SEPARATE = (
     "False",
     "XClusterNotSetUp",
     "Each region has a universe of its own: what is written in one is not in the others until xCluster is set up.",
@@ -339,7 +339,8 @@ def _source(universe: str, storage: str) -> Obj:
     return {"universe": universe, "storageConfig": storage, "keyspace": DATABASE, "backupType": "PGSQL_TABLE_TYPE"}
 
 
-def _build(engine: Obj, version: str) -> str:
+def build(engine: Obj, version: str) -> str:
+    """What the operator and the images call a version. Raises InvalidFields catalog-invalid where nothing says it."""
     found = engine["versions"].get(version, {}).get("build")
     if not found:
         words = "what the operator calls this version: one that runs is set expired, not taken away"
@@ -356,15 +357,15 @@ def _device(storage: Obj, gib: int) -> Obj:
     return {"volumeSize": gib, "numVolumes": 1, "storageClass": storage["class"]}
 
 
-def _services(share: Share) -> list[Obj]:
-    """Where clients connect to, and what Prometheus reads: the names that the operator gives are not known here."""
+def services(share: Share) -> list[Obj]:
+    """Where clients connect to, and what Prometheus reads: the operator's names are not known, a chart's are many."""
 
     def service(role: str, **ports: int) -> Obj:
         return share.make(
             SERVICE,
             f"{share.name}-{role}",
             spec={
-                "selector": {_LABEL: share.name, _ROLE: role},
+                "selector": {_LABEL: share.name, ROLE: role},
                 "ports": [
                     {"name": name.replace("_", "-"), "port": port, "targetPort": port, "protocol": "TCP"}
                     for name, port in ports.items()

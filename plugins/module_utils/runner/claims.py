@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, direct, review, wait
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
@@ -245,6 +246,10 @@ def _tell(run: Run, operations: Sequence[Operation]) -> None:
 def _direct(run: Run, clusters: direct.Clusters, live: direct.Live, given: Sequence[Document]) -> Change[Planned]:
     """What these claims change in the clusters themselves."""
     found = change(run, live, clusters.identified(live, given), yaml=direct.YAML)
+    if charted := [claim for claim in found.result[0].claims if claim.driver == BY_CHART]:
+        named = ", ".join(f"{claim.tenant}/{claim.name}" for claim in charted)
+        words = f"delivery: direct: charts make {named}, and it is Argo CD that renders them: deliver by git"
+        raise DbaasError("option-invalid", words)
     clusters.examine(found.result[0])
     # a claim lies nowhere but on its copies
     files = {path: content for path, content in found.files.items() if paths.place(path).kind != "claim"}
@@ -266,14 +271,29 @@ def _adopted(run: Run, snapshot: Tree, given: Sequence[Document]) -> Change[Plan
     return found
 
 
-def change(run: Run, snapshot: Tree, given: Sequence[Document], yaml: Yaml = base.YAML) -> Change[Planned]:
-    """What these claims change in the repository; the plan, the platform and the files that were read come with it."""
+def change(
+    run: Run,
+    snapshot: Tree,
+    given: Sequence[Document],
+    yaml: Yaml = base.YAML,
+    over: Mapping[str, bytes | None] | None = None,
+) -> Change[Planned]:
+    """What these claims change in the repository; the plan, the platform and the files that were read come with it.
+
+    over: files that the same commit changes already.
+    """
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
     catalog, platform = base.kept(snapshot, map(paths.tenant, ids))
     request = base.request(run, snapshot.commit)
     tenants = base.tenants_of(snapshot, ids)
     held = held_paths(snapshot.blobs, limited) if (limited := quota.of(tenants)) else []
-    files = snapshot.read([*wanted_paths(given, platform), *neighbour_paths(given, snapshot.blobs), *held])
+    wanted = {
+        *wanted_paths(given, platform, by_chart=bool(catalog.charts)),
+        *neighbour_paths(given, snapshot.blobs),
+        *held,
+    }
+    files = snapshot.read(wanted)
+    files |= {path: content for path, content in (over or {}).items() if content is not None and path in wanted}
     plan = plan_claims(
         given,
         files,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
+from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents, engines
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Delivered, Target, Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
@@ -31,12 +31,11 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Operation, Request, deleting
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DELETION
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import CHART_DATA, DELETION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
@@ -74,7 +73,7 @@ def run_keys(run: Run, keys: Sequence[Key]) -> Json:
         catalog, platform = base.kept(snapshot)
         policy = run.text("deletion_policy") or "retain"
         clusters = {} if policy == "retain" else base.clusters(run, platform)
-        course = _Course(run, target, list(dict.fromkeys(keys)), policy, platform, clusters)
+        course = _Course(run, target, list(dict.fromkeys(keys)), policy, platform, clusters, bool(catalog.charts))
         standings = course.standings(snapshot)
         course.refuse(standings)
         course.warn(snapshot, standings)
@@ -106,8 +105,10 @@ class _Course:
         policy: str,
         platform: Platform,
         clusters: Mapping[str, Cluster],
+        by_chart: bool,
     ) -> None:
         self.run = run
+        self._by_chart = by_chart
         self.target = target
         self.applied = isinstance(target, direct.Clusters)
         self.keys = keys
@@ -315,7 +316,7 @@ class _Course:
         """What the PoPs have; all at once, and those that do not answer are noted as silent."""
         tenants = sorted({tenant for tenant, _name in self.keys})
         with ThreadPoolExecutor(max_workers=max(1, len(self.clusters))) as pool:
-            found = list(pool.map(lambda cluster: _ask(cluster, tenants), self.clusters.values()))
+            found = list(pool.map(lambda cluster: _ask(cluster, tenants, self._by_chart), self.clusters.values()))
         look = dict(zip(self.clusters, found, strict=True))
         self.silent = {
             pop: str(each) for pop, answer in look.items() for each in answer.values() if isinstance(each, Unreachable)
@@ -370,7 +371,7 @@ class _Course:
         for pop, content in item.derived.items():
             label = f"{item.tenant}/{item.name} {pop}"
             objects = documents.load_all(content, pop)
-            engine = ENGINES[domain.spec(item, base.YAML)["engine"]]
+            engine = engines.ENGINES[domain.spec(item, base.YAML)["engine"]]
             if not engine.snapshot(objects, item.name):
                 continue
             wanted = domain.final_backup(item, pop, base.YAML)
@@ -427,14 +428,18 @@ def _held_back(found: Step) -> Step:
     return Step(files, states, found.operation)
 
 
-def _ask(cluster: Cluster, tenants: Collection[str]) -> dict[str, Live | Unreachable]:
+def _ask(cluster: Cluster, tenants: Collection[str], by_chart: bool) -> dict[str, Live | Unreachable]:
+    asked: list[tuple[Kind, str | None]] = [(kind, None) for kind in domain.data_kinds().values()]
+    if by_chart:
+        # operators have such objects too
+        asked += [(kind, f"{DRIVER}={engines.BY_CHART}") for kind in CHART_DATA]
     found: dict[str, Live | Unreachable] = {}
     for tenant in tenants:
         try:
             found[tenant] = {
                 (kind.kind, item["metadata"]["name"]): item
-                for kind in domain.data_kinds().values()
-                for item in _objects(cluster, kind, paths.namespace(tenant))
+                for kind, labels in asked
+                for item in _objects(cluster, kind, paths.namespace(tenant), labels)
             }
         except DbaasError as error:
             if error.code != "kube-unreachable":
@@ -443,9 +448,9 @@ def _ask(cluster: Cluster, tenants: Collection[str]) -> dict[str, Live | Unreach
     return found
 
 
-def _objects(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Json]:
+def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str | None) -> Sequence[Json]:
     try:
-        return cluster.list(kind, namespace)[0]
+        return cluster.list(kind, namespace, labels)[0]
     except KubeError as error:
         # a kind whose definition is not there has no objects
         if error.status == 404:
@@ -509,7 +514,7 @@ def _effects(item: Standing, policy: str, catalog: Catalog) -> Effects:
     cost = consequences.price(spec, catalog)
     if policy == "retain":
         return Effects(cost_before=cost, cost_after=cost)
-    sizes = ENGINES[spec["engine"]].volumes(spec)
+    sizes = engines.ENGINES[spec["engine"]].volumes(spec)
     counted: dict[str, int] = {}
     for role, amounts in spec["resources"].items():
         size = sizes.get(role, spec["storage"]["size"])

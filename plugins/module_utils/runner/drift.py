@@ -13,7 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, drift, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, charts, drift, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.drift import Finding, Key
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
@@ -26,7 +26,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.paths import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, GROUP
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, GROUP, VOLUME_CLAIM
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info, reconcile
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
@@ -50,7 +50,8 @@ def run(run: Run) -> Json:
         catalog, platform = base.kept(snapshot)
         places = reconcile.places_of(run, snapshot)
         pops = _pops(run, platform)
-        live = _look(run, pops, lambda cluster, pop: _live(cluster, pop, run.options.get("tenants") or []))
+        scope, by_chart = run.options.get("tenants") or [], catalog.charts
+        live = _look(run, pops, lambda cluster, pop: _live(cluster, pop, scope, by_chart))
         found = [item for pop in pops.values() for item in _of_pop(run, pop, live[pop.name], snapshot, places, catalog)]
         found += _unrendered(snapshot, places, platform, pops)
     order = {code: number for number, code in enumerate(drift.CODES)}
@@ -107,10 +108,10 @@ def _look(run: Run, pops: Mapping[str, Pop], ask: Callable[[Cluster, Pop], Live]
         return dict(zip(pops, pool.map(one, pops.values()), strict=True))
 
 
-def _live(cluster: Cluster, pop: Pop, tenants: Collection[str]) -> Live:
+def _live(cluster: Cluster, pop: Pop, tenants: Collection[str], by_chart: Collection[str]) -> Live:
     found = Live()
     spaces: list[str | None] = [paths.namespace(tenant) for tenant in tenants] or [None]
-    for kind in kinds():
+    for kind in kinds(by_chart):
         for space in spaces:
             try:
                 items = cluster.list(kind, space, f"{GROUP}/tenant")[0]
@@ -132,7 +133,7 @@ def _of_pop(
         return
     known: set[Key] = set()
     mine = {path: place for path, place in places.items() if place.pop == pop.name}
-    derived = [path for path, place in mine.items() if place.kind in ("service", "snapshot")]
+    derived = [path for path, place in mine.items() if place.kind in ("service", "snapshot", "volumes")]
     for path, content in snapshot.read(derived).items():
         objects, why = _objects(content, path)
         if why:
@@ -143,7 +144,10 @@ def _of_pop(
         if mine[path].kind == "service" and objects:
             copy = born.copy_of(objects[0]) or objects[0]
             yield from drift.of_catalog(pop.name, copy, catalog, VERSION, path)
-    yield from drift.orphans(pop.name, live.objects.values(), known)
+    # Kubernetes makes volumes of what charts make
+    yield from drift.orphans(
+        pop.name, [item for item in live.objects.values() if item["kind"] != VOLUME_CLAIM.kind], known
+    )
 
     scope = run.options.get("tenants") or []
     founded = {
@@ -158,7 +162,26 @@ def _of_pop(
         for item in objects:
             yield from drift.of_object(pop.name, item, applications.get(item["metadata"]["name"]), path)
     words = {name: argocd.words(item) for name, item in applications.items()}
-    yield from drift.of_applications(pop.name, live.applications, set(founded.values()), whole=not scope, words=words)
+    foundations = [(path, place) for path, place in mine.items() if place.kind == "foundation"]
+    values = {path: place.tenant for path, place in foundations if place.name == "values"}
+    charted = {
+        charts.application(values[path], item["name"]): values[path]
+        for path, content in (snapshot.read(values) if catalog.charts else {}).items()
+        for found in _objects_or_values(content, path)
+        for item in charts.entries(found)
+    }
+    tenants = set(founded.values())
+    yield from drift.of_applications(
+        pop.name, live.applications, tenants, whole=not scope, words=words, charted=charted
+    )
+
+
+def _objects_or_values(content: bytes, path: str) -> list[Json]:
+    """The mappings of a file, none where it cannot be read: that is told elsewhere."""
+    try:
+        return [item for item in documents.load_all(content, path) if isinstance(item, dict)]
+    except DbaasError:
+        return []
 
 
 def _objects(content: bytes, path: str) -> tuple[list[Json], str]:

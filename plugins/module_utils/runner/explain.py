@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils import documents, engines
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import argocd
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, explain, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.explain import Committed, Evidence
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     APPLICATION,
     CLAIM,
@@ -240,8 +239,8 @@ def _region(run: Run, pop: Pop | None, region: str, tenant: str) -> Region:
             if name in by_name:
                 answer.copies[name] = born.whole(answer.copies[name], by_name[name]) or answer.copies[name]
     answer.namespace = read({}, cluster.get, NAMESPACE, None, space) is not None
-    used = {copy["spec"].get("engine", "") for copy in answer.copies.values()}
-    for kind in (kind for name, engine in ENGINES.items() if name in used for kind in engine.kinds):
+    makers = [engine for copy in answer.copies.values() if (engine := engines.of(copy))]
+    for kind in dict.fromkeys(kind for engine in makers for kind in engine.kinds):
         answer.objects += read(([], ""), cluster.list, kind, space)[0]
     for name in (f"tenant-{tenant}", f"services-{tenant}"):
         application = read(_UNREAD, cluster.get, APPLICATION, pop.argocd_namespace, name)

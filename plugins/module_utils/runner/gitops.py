@@ -62,8 +62,12 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
     else:
         catalog = base.kept(snapshot)[0]
     moved = [before.get(part) != wanted[part] for part in ("repoURL", "branch")]
+    values = snapshot.read(paths.tenant_values(name) for name in parsed.pops)
     for pop in parsed.pops.values():
-        if renew or any(moved) or (before["pops"].get(pop.name) or {}) != wanted["pops"][pop.name]:
+        moved_itself = (before.get("pops", {}).get(pop.name) or {}) != wanted["pops"][pop.name]
+        # whoever edits the catalog chooses the charts
+        there = _first(values, paths.tenant_values(pop.name))
+        if renew or any(moved) or moved_itself or (there and content.charts_differ(there, catalog)):
             for path, items in content.overlay(pop, parsed, catalog).items():
                 files[path] = documents.dump_all(items).encode()
     if before and (renew or any(moved)):
@@ -72,6 +76,10 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
     message = "Set up the platform\n"
     changed = [path for path, content in files.items() if differs(snapshot, path, content)]
     return Change(files, message, base.author(run), roots, of_files("platform", ["repository"], changed, message))
+
+
+def _first(files: Mapping[str, bytes], path: str) -> Json:
+    return next(iter(documents.load_all(files[path], path)), {}) if path in files else {}
 
 
 def _foundations(snapshot: Snapshot, parsed: Platform) -> Mapping[str, bytes | None]:

@@ -104,8 +104,11 @@ def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome
     files = snapshot.read(wanted)
     given, wrong = declared.claim_files(files)
     problems += wrong
+    over = tenants_plan.files
     # an object of a cluster has no lines
-    sieve = declared.Sieve(lambda some: claims.change(run, snapshot, some), lambda path: files.get(path, b""), problems)
+    sieve = declared.Sieve(
+        lambda some: claims.change(run, snapshot, some, over=over), lambda path: files.get(path, b""), problems
+    )
     plan = sieve.sift([*mine, *given]).result[0]
     message = _message(
         claims_message(plan.operations, request) if plan.files else "",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -17,7 +17,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.clients.checkout im
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.documents import InvalidDocument
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import charts, paths, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
@@ -42,8 +42,9 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.problems imp
     github,
     gitlab,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, kinds, render
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, kinds, releases, render
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, claims, declared
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
@@ -86,7 +87,7 @@ def _by_people(changed: Iterable[str], problems: Iterable[Problem]) -> Iterator[
     """Derived files that a request changes: they are nobody's to change, whatever they say of where they come from."""
     known = {item.file for item in problems if item.code == "derived-edited"}
     for path in changed:
-        if paths.place(path).kind in ("foundation", "service", "snapshot") and path not in known:
+        if paths.place(path).kind in ("foundation", "service", "snapshot", "volumes") and path not in known:
             words = "is changed here, and only the platform writes it: change the claim, or tenant.yaml"
             yield Problem(path, 1, "derived-edited", words)
 
@@ -122,14 +123,17 @@ class _Check:
     exact: set[str] = field(default_factory=set)
     #: how each derived file of a service begins; they come all at once, since one by one is what would take the time
     beginnings: dict[str, bytes] = field(default_factory=dict)
+    #: engines whose services charts make
+    charts: Collection[str] = ()
 
     def problems(self) -> Iterator[Problem]:
         platform, wrong = self._platform()
         catalog, more = self._catalog()
         yield from [*wrong, *more]
+        self.charts = tuple(catalog.charts) if catalog else ()
         yield from self._syntax()
         places = {path: paths.place(path) for path in self.tree.blobs if path.startswith("tenants/")}
-        derived = [path for path, place in places.items() if place.kind in ("service", "snapshot")]
+        derived = [path for path, place in places.items() if place.kind in ("service", "snapshot", "volumes")]
         self.beginnings = self.tree.read(derived, BEGINNING)
         yield from _unknown(places, platform)
         tenants, wrong = self._tenants(places, platform)
@@ -281,6 +285,18 @@ class _Check:
             else:
                 words = f"is not what {path} gives: edited by hand?"
                 yield Problem(there, _first_difference(wanted, content), "derived-edited", words)
+            if claim.driver == BY_CHART:
+                yield from self._releases(claim, path, region, releases(claim, catalog, platform, stamp), catalog)
+
+    def _releases(
+        self, claim: Claim, path: str, region: str, made: Mapping[str, list[Json]], catalog: Catalog
+    ) -> Iterator[Problem]:
+        """Holds what the foundation says of a service that a chart makes against what its claim gives."""
+        where = paths.foundation(claim.tenant, region, "values.yaml")
+        standing = charts.entries(self._values(where), claim.name)
+        if standing != charts.versioned(made[region], standing, catalog):
+            words = f"the releases of {claim.name} are not what {path} gives: edited by hand?"
+            yield Problem(where, 1, "derived-edited", words)
 
     def _foundation(self, item: Json, platform: Platform, files: Mapping[str, bytes]) -> Iterator[Problem]:
         tenant_id = item["metadata"]["name"]
@@ -328,7 +344,14 @@ class _Check:
             elif identity in regions and place.pop not in regions[identity]:
                 words = f"the claim of {place.tenant}/{place.name} does not name {place.pop}"
                 yield Problem(path, 1, "orphan", words, ERROR, ", ".join(regions[identity]))
+        there = {(places[path].tenant, places[path].name) for path in self.beginnings}
         for path, place in places.items():
+            if place.kind == "foundation" and place.name == "values" and self.charts:
+                for entry in charts.entries(self._values(path)):
+                    identity = (place.tenant, str(entry.get("service")))
+                    if "gone" not in entry and identity not in owned | there:
+                        words = f"release {entry['name']}: {place.tenant}/{identity[1]} has no claim"
+                        yield Problem(path, 1, "orphan", words)
             if place.kind == "foundation" and place.tenant in tenants:
                 own = tenants[place.tenant]["spec"]["regions"]
                 if place.pop not in own:
@@ -358,7 +381,7 @@ class _Check:
         except InvalidDocument as error:
             yield _syntax_problem(path, error)
             return
-        allowed = {(kind.group, kind.kind) for kind in kinds()}
+        allowed = {(kind.group, kind.kind) for kind in kinds(self.charts)}
         names = ", ".join(sorted(kind for _group, kind in allowed))
         namespace = paths.namespace(place.tenant)
         for number, item in enumerate(found):

@@ -53,6 +53,7 @@ def test_what_all_foundations_of_a_pop_are_rendered_with() -> None:
         "argocd": {"namespace": "cd", "destination": "here"},
         "repository": {"url": shipped.platform().repo_url, "branch": "main", "path": "tenants/%s/lagos/services"},
         "kinds": repository.allowed_kinds(),
+        "charts": [],
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import operator_kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import chart_kinds, operator_kinds
 from cryptography import x509
 
 from tests.lab import crds, lab, pki, pop
@@ -82,7 +82,7 @@ def test_stages_share_the_delay() -> None:
         delays[kind] = delays.get(kind, 0) + stage["spec"]["delay"]["durationMilliseconds"]
     assert list(delays.values()) == pytest.approx([4000] * len(delays), abs=2)
     played = {(stage["spec"]["resourceRef"]["apiGroup"], stage["spec"]["resourceRef"]["kind"]) for stage in steps}
-    assert played == {(kind.api_version, kind.kind) for kind in operator_kinds()}
+    assert played == {(kind.api_version, kind.kind) for kind in (*operator_kinds(), *chart_kinds())}
     granted = [rule for rule in pop.operator_rules() if "secrets" in rule["resources"] or "*" in rule["resources"]]
     assert granted == []
 

@@ -29,6 +29,9 @@ class Wanted:
 class Domain:
     """Active when the ring says so and its Secret is there."""
 
+    def chart_kinds(self) -> Sequence[Kind]:
+        return ()
+
     def kinds(self) -> Sequence[Kind]:
         return (OPERATED,)
 

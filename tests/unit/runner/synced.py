@@ -85,12 +85,14 @@ class SyncedCluster:
             raise KubeError("kube-unreachable", f"{self.pop}: no answer")
         if self.synced:
             self.sync()
+        name, _is, value = (labels or "").partition("=")
         return [
             item
             for key, item in self.objects.items()
             if key[0] == kind.kind
             and namespace in (None, key[1])
-            and (labels is None or labels in item["metadata"].get("labels", {}))
+            and (not name or name in item["metadata"].get("labels", {}))
+            and value in ("", item["metadata"].get("labels", {}).get(name))
         ], "1"
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:

@@ -128,3 +128,66 @@ spec:
     automated: {prune: true, selfHeal: true, allowEmpty: true}
     syncOptions: [ServerSideApply=true, RespectIgnoreDifferences=true]
     retry: {limit: 2, backoff: {duration: 2s, factor: 2, maxDuration: 5s}}
+{{- if .Values.charts }}
+---
+# What charts make is not what the services' folder may hold: a project of its own, and an Application for each release.
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata:
+  name: charts-{{ $tenant }}
+  namespace: {{ .Values.argocd.namespace | quote }}
+  labels: {{ toYaml $labels | nindent 4 }}
+  annotations: {{ toYaml $keep | nindent 4 }}
+spec:
+  sourceRepos:
+    {{- range .Values.charts }}
+    - {{ .repoURL | quote }}
+    {{- end }}
+    - {{ .Values.repository.url | quote }}
+  destinations:
+    - name: {{ .Values.argocd.destination | quote }}
+      namespace: {{ $namespace }}
+  clusterResourceWhitelist: []
+  namespaceResourceWhitelist:
+    {{- range .Values.charts }}
+    {{- toYaml .kinds | nindent 4 }}
+    {{- end }}
+{{- range $release := .Values.releases }}
+{{- range $chart := $.Values.charts }}
+{{- if eq $chart.engine $release.engine }}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  # names of tenants and of releases have no dots
+  name: chart-{{ $tenant }}.{{ $release.name }}
+  namespace: {{ $.Values.argocd.namespace | quote }}
+  labels: {{ merge (dict "dbaas.example.com/service" $release.service) $labels | toYaml | nindent 4 }}
+  annotations: {{ merge (dict "argocd.argoproj.io/sync-wave" "1") $keep | toYaml | nindent 4 }}
+spec:
+  project: charts-{{ $tenant }}
+  source:
+    {{- if $release.gone }}
+    # the service was deprovisioned: nothing takes the place of what there was
+    repoURL: {{ $.Values.repository.url | quote }}
+    targetRevision: {{ $.Values.repository.branch | quote }}
+    path: base/charts/empty
+    {{- else }}
+    repoURL: {{ $chart.repoURL | quote }}
+    chart: {{ $chart.name | quote }}
+    targetRevision: {{ $release.version | quote }}
+    helm:
+      releaseName: {{ $release.name }}
+      valuesObject: {{ toYaml $release.values | nindent 8 }}
+    {{- end }}
+  destination:
+    name: {{ $.Values.argocd.destination | quote }}
+    namespace: {{ $namespace }}
+  syncPolicy:
+    automated: {prune: {{ $release.gone | default false }}, selfHeal: true, allowEmpty: true}
+    syncOptions: [ServerSideApply=true]
+    retry: {limit: 5, backoff: {duration: 5s, factor: 2, maxDuration: 3m}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
