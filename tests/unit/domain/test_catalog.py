@@ -217,3 +217,26 @@ def test_a_name_that_is_there_twice() -> None:
     with pytest.raises(InvalidFields) as caught:
         catalogs.load([*shipped.sections(), {"regions": shipped.catalog().regions}])
     assert [error.path for error in caught.value.errors] == [f"regions.{name}" for name in shipped.catalog().regions]
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"engines/yugabyte/driver": "chart"}, "engines.yugabyte.driver"),
+        ({"engines/yugabyte/driver": "helm"}, "engines.yugabyte.driver"),
+        (
+            {"engines/scylla/chart": {"repoURL": "x", "name": "x", "version": "1"}},
+            "engines.scylla.chart",
+        ),
+        ({"engines/yugabyte/chart": {"repoURL": "x", "name": "x"}}, "engines.yugabyte.chart.version"),
+    ],
+)
+def test_what_cannot_be_chosen_to_make_services(change: Json, path: str) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        shipped.changed_catalog(change)
+    assert [error.path for error in caught.value.errors] == [path]
+
+
+def test_operators_make_services_unless_the_catalog_says_otherwise() -> None:
+    assert {shipped.catalog().driver(engine) for engine in shipped.catalog().engines} == {"operator"}
+    assert shipped.catalog().charts == {}

@@ -47,6 +47,22 @@ def test_what_nobody_may_do_to_a_service() -> None:
     }
 
 
+def test_what_charts_make_is_kept_where_there_are_charts() -> None:
+    plain, charted = (
+        pairs(policies.protection(POP, shipped.platform(), by_chart=by_chart)) for by_chart in (False, True)
+    )
+    assert {name: matched(charted[name]) for name in charted.keys() - plain.keys()} == {
+        "dbaas-keep-chart-data": {"statefulsets": ["DELETE"], "persistentvolumeclaims": ["DELETE"]},
+        "dbaas-ask-for-chart-deletion": {
+            "statefulsets": ["CREATE", "UPDATE"],
+            "persistentvolumeclaims": ["CREATE", "UPDATE"],
+        },
+    }
+    # operators have such objects too, and let them go
+    (condition,) = charted["dbaas-keep-chart-data"]["matchConditions"]
+    assert condition["expression"] == "oldObject.metadata.?labels['dbaas.example.com/driver'].orValue('') == 'chart'"
+
+
 def test_the_deliverers_of_the_pop_are_named() -> None:
     pop = replace(POP, deliverers=("robot", 'it\'s "me"'))
     for name, spec in pairs(policies.protection(pop, shipped.platform())).items():

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError
 
 from tests.lab.binaries import cache_folder
 from tests.tools.tree import ROOT
 from tests.unit.domain import shipped
+from tests.unit.engines.test_yugabyte_chart import OFFER
 
 Json = dict[str, Any]
 
@@ -166,10 +168,11 @@ def rendered(tmp_path: Path, quotas: dict[str, Any], **stands: Any) -> dict[str,
     return template(tmp_path, documents.dump(values(quotas, **stands)))
 
 
-def template(tmp_path: Path, own: str) -> dict[str, dict[str, Any]]:
+def template(tmp_path: Path, own: str, catalog: Catalog | None = None) -> dict[str, dict[str, Any]]:
     """The foundation's objects out of a tenant's own values, as Argo CD has Helm make them."""
     platform = shipped.platform()
-    pops = repository.overlay(platform.pops["lagos"], platform, shipped.catalog())["overlays/lagos/tenants/values.yaml"]
+    made = repository.overlay(platform.pops["lagos"], platform, catalog or shipped.catalog())
+    pops = made["overlays/lagos/tenants/values.yaml"]
     command = [helm(), "template", "tenant", str(ROOT / "gitops/charts/tenant"), "--namespace", "tenant-123"]
     for name, text in (("own", own), ("pop", documents.dump_all(pops))):
         (tmp_path / f"{name}.yaml").write_text(text)
@@ -199,6 +202,64 @@ def test_the_chart_makes_quota_and_limits_out_of_the_values(tmp_path: Path) -> N
     (limit,) = rendered(tmp_path, {"cpu": "100"})["LimitRange/tenant"]["spec"]["limits"]
     assert limit["default"] == {"cpu": "250m"}
     assert rendered(tmp_path, {"storage": "1Ti"})["LimitRange/tenant"]["spec"] == {"limits": []}
+
+
+def charted(tmp_path: Path, own: str) -> dict[str, dict[str, Any]]:
+    """The foundation's objects where the catalog has a chart."""
+    return template(tmp_path, own, shipped.changed_catalog(OFFER))
+
+
+RELEASE = """\
+owners: []
+releases:
+  - {name: shop-a, service: shop, engine: yugabyte, version: 2025.2.5, values: {Image: {tag: "1"}}}
+  - {name: cart-a, service: cart, engine: yugabyte, gone: true}
+"""
+
+
+def test_a_release_is_an_application_of_a_project_that_takes_what_the_chart_makes(tmp_path: Path) -> None:
+    objects = charted(tmp_path, RELEASE)
+    project = objects["AppProject/charts-123"]["spec"]
+    assert project["sourceRepos"] == ["https://charts.example.com", shipped.platform().repo_url]
+    assert project["destinations"] == [{"name": "in-cluster", "namespace": "tenant-123"}]
+    assert {item["kind"] for item in project["namespaceResourceWhitelist"]} == {
+        "StatefulSet", "Service", "Secret", "ConfigMap", "PodDisruptionBudget", "Certificate",
+    }  # fmt: skip
+    application = objects["Application/chart-123.shop-a"]
+    assert application["metadata"]["namespace"] == "argocd"
+    assert application["metadata"]["annotations"] == {**tenant.KEEP, "argocd.argoproj.io/sync-wave": "1"}
+    assert "finalizers" not in application["metadata"]
+    assert application["metadata"]["labels"]["dbaas.example.com/service"] == "shop"
+    spec = application["spec"]
+    assert (spec["project"], spec["destination"]["namespace"]) == ("charts-123", "tenant-123")
+    assert spec["source"] == {
+        "repoURL": "https://charts.example.com",
+        "chart": "yugabyte",
+        "targetRevision": "2025.2.5",
+        "helm": {"releaseName": "shop-a", "valuesObject": {"Image": {"tag": "1"}}},
+    }
+    assert spec["syncPolicy"]["automated"]["prune"] is False
+    # what there was of a service that is gone goes, by an empty folder
+    emptied = objects["Application/chart-123.cart-a"]["spec"]
+    assert (emptied["source"]["path"], emptied["source"]["repoURL"]) == (
+        "base/charts/empty",
+        shipped.platform().repo_url,
+    )
+    assert (ROOT / "gitops/charts/empty/.keep").is_file()
+    assert emptied["syncPolicy"]["automated"]["prune"] is True
+    # the services' project has not got what the chart makes
+    allowed = {item["kind"] for item in objects["AppProject/tenant-123"]["spec"]["namespaceResourceWhitelist"]}
+    assert not allowed & {"StatefulSet", "Secret", "Certificate"}
+
+
+def test_without_a_chart_a_tenants_own_values_bring_none(tmp_path: Path) -> None:
+    chart = "{engine: yugabyte, repoURL: https://evil.example.com, name: evil, kinds: [{group: '*', kind: '*'}]}"
+    evil = f"charts: [{chart}]\n"
+    assert template(tmp_path, f"{RELEASE}{evil}") == template(tmp_path, "owners: []\n")
+    assert charted(tmp_path, f"{RELEASE}{evil}") == charted(tmp_path, RELEASE)
+    # nor does an engine that has none
+    other = charted(tmp_path, RELEASE.replace("engine: yugabyte", "engine: scylla"))
+    assert [name for name in other if name.startswith("Application/chart-")] == []
 
 
 def test_without_quotas_the_chart_makes_neither(tmp_path: Path) -> None:

@@ -201,3 +201,17 @@ def test_without_rights_it_is_not_ready() -> None:
     while not cluster.listed:
         time.sleep(0.001)
     assert not objects.ready.wait(0.02)
+
+
+def test_what_we_may_not_read_is_not_there_and_what_we_saw_is_not_gone() -> None:
+    forbidden = KubeError("kube-refused", "forbidden", 403)
+    objects = Store(Fake(), CLAIM, lambda _key: None, Metrics(), key=service_key, granted=False)  # type: ignore[arg-type]
+    objects._lost(forbidden)
+    assert objects.ready.is_set()
+    objects.replace([thing("x", 1, "a")])
+    objects._lost(forbidden)
+    assert [obj["metadata"]["name"] for obj in objects.of(A)] == ["x"]
+    # of kinds that every observer may read it is a failure
+    others = Store(Fake(), CLAIM, lambda _key: None, Metrics(), key=service_key)  # type: ignore[arg-type]
+    others._lost(forbidden)
+    assert not others.ready.is_set()

@@ -13,6 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies imp
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
 
+from tests.unit.runner.applying import Applying
 from tests.unit.runner.synced import Key, SyncedCluster
 from tests.unit.runner.world import POPS, World, claim
 
@@ -272,6 +273,7 @@ def test_retaining_keeps_the_releases(charted: Charted) -> None:
 
 
 def test_what_argocd_renders_is_not_delivered_without_it(charted: Charted) -> None:
+    charted.world.clusters |= {name: Applying(name, "tenant-acme") for name in charted.pops}
     error = charted.world.refused("service_claim", tenant="acme", name="orders", delivery="direct", **SERVICE)
-    assert error.code == "option-invalid"
+    assert error.code == "option-invalid", error.message
     assert "charts make acme/orders" in error.message
