@@ -31,7 +31,7 @@ $(READY): tests/requirements.txt
 	@touch $(READY)
 
 .PHONY: quickstart
-quickstart: $(READY) ## two PoPs, a tenant and a database that spans both, in the lab
+quickstart: $(READY) ## two PoPs, a tenant and a database of each engine, in the lab
 	@$(BIN)/python -m tests.quickstart
 
 .PHONY: lab

@@ -34,7 +34,7 @@ PLAYBOOKS: tuple[tuple[str, Json], ...] = (
 )
 
 #: a table that goes into a file or a pipe is not folded
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def main() -> int:

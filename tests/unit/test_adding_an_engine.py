@@ -23,9 +23,9 @@ Json = dict[str, Any]
 #: what a person would do next: a claim of the new engine, admitted, rendered and observed
 TRIAL = """
 import copy, json
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import secrets
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import names, secrets
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import observe
-from tests.unit.domain.shipped import admitted, only, refused, rendered
+from tests.unit.domain.shipped import admitted, catalog, only, refused, rendered
 from tests.lab import crds, pop
 
 WIDE = {"replication": {"regions": ["lagos", "frankfurt"]}}
@@ -40,7 +40,10 @@ for status in ({}, {"observedGeneration": 1, "ready": 2}, {"observedGeneration":
     toy["status"] = status
     claimed["status"] = observe(claimed, [copy.deepcopy(toy)], secrets=needed, now="2026-01-01T00:00:00Z")
     phases.append(claimed["status"]["phase"])
+other = admitted({"sku": "dfly-mem-16g", "region": "lagos"}, "ring-pieces")
+both = [names.endings(each.name, each.spec, catalog().regions) for each in (claim, other)]
 print(json.dumps({
+    "alike": names.shared("ring", both[0], "ring-pieces", both[1]),
     "sku": claim.sku.name,
     "topology": claim.topology,
     "spec": toy["spec"],
@@ -101,6 +104,7 @@ def test_a_claim_of_it_is_admitted_rendered_and_observed(with_a_toy: Path) -> No
     assert "Toy" in found.pop("played")
     assert found == {
         "sku": "toy-3",
+        "alike": "StatefulSet ring-pieces",
         "topology": "single",
         "kinds": ["ServiceClaim", "Toy", "NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor", "PrometheusRule"],
         "phases": ["Provisioning", "Provisioning", "Active"],
