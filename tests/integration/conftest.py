@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.integration.changes import CASES, NEVER, OBJECTS, STILL
 from tests.lab import Lab, crds
-from tests.lab.platform import ROOT, environment, set_up
+from tests.lab.platform import ROOT, environment, playbook_command, set_up
 
 Json = dict[str, Any]
 POPS = ("lagos", "johannesburg")
@@ -23,7 +28,11 @@ DELAY = 3.0
 NAMESPACE = "tenant-acme"
 #: What is timed has a tenant of its own, and so has what comes in crowds: a sync looks at all that its tenant has.
 TENANTS = ("acme", "quiet", "crowd")
-CROWDING = ("test_aerospike", "test_dragonfly", "test_mongodb", "test_vitess")
+#: The tenant whose services of every engine all tests share; see fixture `many`.
+MANY = "tenant-many"
+#: Groups of tests that take long, the longest first.
+DEAR = (MANY, "test_examples", "test_faults", "test_delivery", "test_thread", "test_deprovision", "test_reading")
+CHANGES = str(ROOT / "tests/integration/changes.yml")
 RESULTS = ROOT / ".cache/test/results.json"
 
 
@@ -52,15 +61,28 @@ class Platform:
         result: Json = json.JSONDecoder().raw_decode("{" + rest)[0]
         return {**result, "failed": "FAILED" in head, "shown": head}
 
+    def playbook(self, name: str, answers: Json, *options: str) -> tuple[int, str]:
+        """Run a playbook as people do, with the inventories of the PoPs; its exit code and output."""
+        done = subprocess.run(
+            playbook_command(self.lab, name, answers, *options),
+            env=environment(self.lab),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        self.printed += [done.stdout, done.stderr]
+        return done.returncode, done.stdout + done.stderr
+
     def claim(self, name: str, *, wait: bool = True, **fields: Any) -> Json:
-        """A claim of tenant acme: a ring of three in lagos, where nothing else is said."""
+        """A claim, of tenant acme: a ring of three in lagos, where nothing else is said."""
         arguments = {"tenant": "acme", "name": name, "sku": "scy-ring-3", "region": "lagos", **fields}
         result = self.module("service_claim", {**arguments, "wait": wait, "wait_timeout": 60})
         assert not result["failed"], result
         return result
 
-    def info(self, name: str) -> Json:
-        result = self.module("service_claim_info", {"tenant": "acme", "names": [name]})
+    def info(self, name: str, tenant: str = "acme") -> Json:
+        result = self.module("service_claim_info", {"tenant": tenant, "names": [name]})
         assert not result["failed"], result
         service: Json = result["services"][0]
         return service
@@ -112,16 +134,30 @@ def until(what: Callable[[], Any], seconds: float = 20) -> Any:
 def note_manifests(count: int) -> None:
     """Adds to the count of manifests that the genuine CRDs accepted."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps({**known, "manifests_accepted": known.get("manifests_accepted", 0) + count}))
+    with RESULTS.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = json.loads(file.read() or "{}")
+        file.truncate(0)
+        file.write(json.dumps({**known, "manifests_accepted": known.get("manifests_accepted", 0) + count}))
+
+
+def pytest_configure() -> None:
+    """Each of several workers has labs of its own, which must not choose the same ports."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["DBAAS_LAB_PORTS"] = f"{23000 + 2000 * number}-{24999 + 2000 * number}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Secrets are searched for last, in all that the others printed.
+    """The tests of a file stay together, and so do those that share services; what takes long comes first."""
+    groups = {item: MANY if "many" in _fixtures(item) else item.path.stem for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: DEAR.index(groups[item]) if groups[item] in DEAR else len(DEAR))
 
-    What fills tenant acme with databases comes right before: examples give it a quota.
-    """
-    items.sort(key=lambda item: (item.name == "test_nothing_secret_is_anywhere", item.path.stem in CROWDING))
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
 
 
 def tenants() -> list[Json]:
@@ -139,8 +175,80 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         platform = Platform(lab)
         assert platform.module("tenants", {"tenants": tenants()})["changed"]
         yield platform
+        assert not shown(platform)
     finally:
         lab.down(purge=True)
+
+
+def shown(platform: Platform) -> list[tuple[str, str]]:
+    """Tokens and derived passwords in Git, in logs and in all that was printed: where, and how they begin."""
+    lab = platform.lab
+    secrets = {lab.git_token("writer"), lab.git_token("argocd")}
+    for pop in POPS:
+        for item in (lab.api(pop).get("/api/v1/secrets") or {"items": []})["items"]:
+            if item["metadata"].get("labels", {}).get("dbaas.example.com/managed-by") == "observer":
+                # what a user is called is none
+                secrets |= {
+                    text for key, text in item["data"].items() if not key.lower().endswith(("username", "_user"))
+                }
+    secrets |= {base64.b64decode(text).decode() for text in list(secrets) if _base64(text)}
+    assert len(secrets) > 6
+    texts = {"printed": "".join(platform.printed), "git": platform.git("log", "--all", "-p", "--format=%B")}
+    texts |= {path.name: path.read_text(errors="replace") for path in (lab.state / "logs").glob("*.log")}
+    assert len(texts) > 10
+    return [(name, secret[:6]) for name, text in texts.items() for secret in secrets if secret.strip() in text]
+
+
+def _base64(value: str) -> bool:
+    try:
+        base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass
+class Many:
+    """Services of every engine, that were made and changed in one run of changes.yml; those of STILL as they were made.
+
+    results: by task; objects and copies: region -> service -> the operator's object, the claim's copy, right after it;
+    heads: before the services were there, with them, and changed.
+    """
+
+    folder: Path
+    results: Json
+    objects: Mapping[str, Json]
+    copies: Mapping[str, Json]
+    heads: Sequence[str]
+
+
+@pytest.fixture(scope="session")
+def many(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Many:
+    assert platform.module("tenant", {"tenant": "many", "regions": list(POPS)})["changed"]
+    folder = tmp_path_factory.mktemp("many")
+    changed = {case.name: case.after for case in CASES}
+    never = {name: {**STILL, **changed}[name] | spec for name, spec, _field, _why in NEVER}
+    sets = {"before": {**STILL, **{case.name: case.before for case in CASES}}, "after": changed, "never": never}
+    head = {"apiVersion": "dbaas.example.com/v1alpha1", "kind": "ServiceClaim"}
+    for name, specs in sets.items():
+        documents = [
+            {**head, "metadata": {"name": service, "namespace": MANY}, "spec": {"region": "lagos", **spec}}
+            for service, spec in specs.items()
+        ]
+        (folder / f"{name}.yml").write_text(yaml.safe_dump_all(documents))
+    start = platform.head()
+    code, output = platform.playbook(CHANGES, {"folder": str(folder)}, "--tags", "there")
+    assert code == 0, output
+    commits = platform.git("rev-list", "--reverse", f"{start}..main").split()
+    kinds = [path.format(MANY) for path in OBJECTS.values()]
+    claims = [f"dbaas.example.com/v1alpha1/namespaces/{MANY}/serviceclaims"]
+    objects, copies = ({pop: _listed(platform, pop, paths) for pop in POPS} for paths in (kinds, claims))
+    return Many(folder, json.loads((folder / "there.json").read_text()), objects, copies, [start, *commits])
+
+
+def _listed(platform: Platform, pop: str, paths: Sequence[str]) -> Json:
+    lists = [(platform.lab.api(pop).get(f"/apis/{path}") or {"items": []})["items"] for path in paths]
+    return {item["metadata"]["name"]: item for items in lists for item in items}
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from tests.integration.conftest import NAMESPACE, POPS, Platform, until
+import pytest
+
+from tests.integration.conftest import MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
 
 Json = dict[str, Any]
-STRONG: Json = {"sku": "aero-strong-3", "plan": "global", "replication": {"regions": list(POPS)}}
-KINDS = f"/apis/asdb.aerospike.com/v1/namespaces/{NAMESPACE}/aerospikeclusters"
-BACKUPS = f"/apis/asdb.aerospike.com/v1beta1/namespaces/{NAMESPACE}"
+KINDS = f"/apis/asdb.aerospike.com/v1/namespaces/{MANY}/aerospikeclusters"
+BACKUPS = f"/apis/asdb.aerospike.com/v1beta1/namespaces/{MANY}"
 
 
 def cluster(platform: Platform, pop: str, name: str) -> Json:
@@ -19,7 +20,7 @@ def cluster(platform: Platform, pop: str, name: str) -> Json:
 
 
 def conditions(platform: Platform, pop: str, name: str) -> dict[str, tuple[str, str]]:
-    found = platform.copy(pop, name)["status"]["conditions"]
+    found = platform.copy(pop, name, MANY)["status"]["conditions"]
     return {item["type"]: (item["status"], item["reason"]) for item in found}
 
 
@@ -27,10 +28,9 @@ def backed_up(platform: Platform, pop: str, name: str) -> bool:
     return conditions(platform, pop, name)["BackupConfigured"] == ("True", "Scheduled")
 
 
-def test_regions_ship_to_each_other_and_a_change_is_done_when_the_operator_says_so(platform: Platform) -> None:
-    result = platform.claim("sharp", **STRONG)
-    assert result["wait"][0]["phase"] == "Active", result
-    assert result["wait"][0]["connection_string"] == "aerospike://sharp.tenant-acme.svc.lagos.dbaas.internal:4333"
+def test_regions_ship_to_each_other(platform: Platform, many: Many) -> None:
+    (made,) = [item for item in many.results["made"]["wait"] if item["name"] == "sharp"]
+    assert made["connection_string"] == "aerospike://sharp.tenant-many.svc.lagos.dbaas.internal:4333"
     for pop, other in (POPS, reversed(POPS)):
         # the backup service is looked at beside the cluster, and may be ready after it
         until(partial(backed_up, platform, pop, "sharp"))
@@ -47,22 +47,17 @@ def test_regions_ship_to_each_other_and_a_change_is_done_when_the_operator_says_
         assert [rack["zone"] for rack in made["spec"]["rackConfig"]["racks"]] == [f"{pop}-{zone}" for zone in "abc"]
         assert [target["name"] for target in made["spec"]["aerospikeConfig"]["xdr"]["dcs"]] == [other]
     # what ships to a region proves itself there by the password of both
-    secrets = [platform.lab.api(pop).get(f"/api/v1/namespaces/{NAMESPACE}/secrets/sharp-xdr") or {} for pop in POPS]
+    secrets = [platform.lab.api(pop).get(f"/api/v1/namespaces/{MANY}/secrets/sharp-xdr") or {} for pop in POPS]
     assert secrets[0]["data"] == secrets[1]["data"]
-    changed = platform.claim("sharp", **{**STRONG, "sku": "aero-strong-5"})
-    assert changed["wait"][0]["phase"] == "Active"
-    for pop in POPS:
-        assert cluster(platform, pop, "sharp")["status"]["size"] == 5
-    assert not platform.claim("sharp", **{**STRONG, "sku": "aero-strong-5"})["changed"]
 
 
+@pytest.mark.usefixtures("many")
 def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
-    platform.claim("edged", sku="aero-strong-3")
-    made = cluster(platform, "lagos", "edged")["spec"]
+    made = cluster(platform, "lagos", "sharp")["spec"]
     racks, volumes, settings = made["rackConfig"]["racks"], made["storage"]["volumes"], made["aerospikeConfig"]
     users = made["aerospikeAccessControl"]["users"]
     (space,) = settings["namespaces"]
-    path = f"{KINDS}/edged"
+    path = f"{KINDS}/sharp"
 
     def network(**parts: Any) -> Json:
         return {"aerospikeConfig": {"network": parts}}
@@ -80,7 +75,7 @@ def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
         ({"aerospikeConfig": {"namespaces": [{**space, "strong-consistency": False}]}}, "are immutable"),
         (network(service={"tls-port": 4334}), "network.service.tls-port is immutable"),
         (network(tls=[]), "a tls-name needs a tls-port and an entry in tls"),
-        (network(tls=[{"name": "edged.tenant-acme.svc", "cert-file": "/x"}]), "cert-file and key-file go together"),
+        (network(tls=[{"name": "sharp.tenant-many.svc", "cert-file": "/x"}]), "cert-file and key-file go together"),
         ({**network(service={"tls-authenticate-client": "any"}), "operatorClientCert": None}, "one source of"),
         ({"aerospikeAccessControl": {"users": users[1:]}}, "user admin with roles sys-admin and user-admin"),
         ({"aerospikeAccessControl": {"users": [*users, {"name": "x", "roles": []}]}}, "and with a Secret"),
@@ -97,25 +92,25 @@ def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
     ):
         assert words in refused(platform, "PATCH", path, {"spec": patch}, user="argocd"), patch
     for name, patch, words in (
-        ("edged-backups", {"image": "aerospike/aerospike-backup-service:2.0.0"}, "a tag of version 3.0.0 or later"),
-        ("edged-backups", {"config": {"backup-routines": {}}}, "belong to AerospikeBackup"),
+        ("sharp-backups", {"image": "aerospike/aerospike-backup-service:2.0.0"}, "a tag of version 3.0.0 or later"),
+        ("sharp-backups", {"config": {"backup-routines": {}}}, "belong to AerospikeBackup"),
     ):
         service = f"{BACKUPS}/aerospikebackupservices/{name}"
         assert words in refused(platform, "PATCH", service, {"spec": patch}, user="argocd")
-    routine = f"{BACKUPS}/aerospikebackups/edged"
+    routine = f"{BACKUPS}/aerospikebackups/sharp"
     for patch, words in (
         ({"backupService": {"name": "other"}}, "spec.backupService is immutable"),
         ({"config": {"storage": {}}}, "belong to AerospikeBackupService"),
         ({"config": {"backup-routines": None}}, "are needed"),
         ({"config": {"backup-routines": {"mine": {"source-cluster": "x"}}}}, "names begin with"),
-        ({"config": {"backup-routines": {"tenant-acme-edged-x": {"source-cluster": "x"}}}}, "source-cluster is"),
+        ({"config": {"backup-routines": {"tenant-many-sharp-x": {"source-cluster": "x"}}}}, "source-cluster is"),
     ):
         assert words in refused(platform, "PATCH", routine, {"spec": patch}, user="argocd"), patch
     assert "deprovisioning" in refused(platform, "DELETE", path, user="argocd")
 
 
+@pytest.mark.usefixtures("many")
 def test_what_its_webhook_writes_stays(platform: Platform) -> None:
-    platform.claim("marked", sku="aero-strong-3")
     lagos, path = platform.lab.api("lagos", "argocd"), f"{KINDS}/marked"
     racks = [
         {**rack, "effectiveAerospikeConfig": {"service": {}}}
@@ -125,7 +120,7 @@ def test_what_its_webhook_writes_stays(platform: Platform) -> None:
     lagos.patch(path, {"spec": {"rackConfig": {"racks": racks}, "aerospikeConfig": settings}})
     # a change of something else is applied over it
     bigger: Json = {"sku": "aero-strong-3", "resources": {"node": {"cpu": "8"}}}
-    assert platform.claim("marked", **bigger)["wait"][0]["phase"] == "Active"
+    assert platform.claim("marked", tenant="many", **bigger)["wait"][0]["phase"] == "Active"
     made = cluster(platform, "lagos", "marked")["spec"]
     assert made["podSpec"]["aerospikeContainer"]["resources"]["limits"]["cpu"] == "8"
     assert made["rackConfig"]["racks"] == racks
@@ -133,10 +128,10 @@ def test_what_its_webhook_writes_stays(platform: Platform) -> None:
     assert made["aerospikeConfig"]["logging"] == [{"name": "console"}]
 
 
+@pytest.mark.usefixtures("many")
 def test_it_takes_no_last_backup_and_deletes_nothing_then(platform: Platform) -> None:
-    platform.claim("stays", sku="aero-strong-3")
-    gone = {"tenant": "acme", "name": "stays", "state": "absent", "deletion_policy": "snapshot"}
+    gone = {"tenant": "many", "name": "sharp", "state": "absent", "deletion_policy": "snapshot"}
     result = platform.module("service_claim", gone)
     assert result["failed"]
     assert "takes no backup of its own" in result["msg"]
-    assert platform.phase("lagos", "stays") == "Active"
+    assert platform.phase("lagos", "sharp", MANY) == "Active"

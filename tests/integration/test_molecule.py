@@ -16,7 +16,7 @@ def test_default_scenario(tmp_path: Path) -> None:
         **{
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("ANSIBLE_", "DBAAS_LAB", "MOLECULE_"))
+            if not name.startswith(("ANSIBLE_", "MOLECULE_")) and name != "DBAAS_LAB"
         },
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "NO_COLOR": "1",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import Any
 
 from tests.integration.conftest import NAMESPACE, POPS, Platform, until
-from tests.lab.platform import ROOT, environment, playbook_command
 
 Json = dict[str, Any]
 ONE: Json = {"tenant": "acme", "sku": "scy-ring-3", "region": "lagos"}
@@ -18,17 +16,8 @@ EMPTY = dict.fromkeys(
 
 
 def play(platform: Platform, playbook: str, answers: Json, *options: str) -> tuple[int, str]:
-    """Exit code and output."""
-    done = subprocess.run(
-        playbook_command(platform.lab, f"dbaas.platform.{playbook}", answers, *options),
-        env=environment(platform.lab),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    platform.printed += [done.stdout, done.stderr]
-    return done.returncode, done.stdout + done.stderr
+    """Exit code and output of a playbook of the collection."""
+    return platform.playbook(f"dbaas.platform.{playbook}", answers, *options)
 
 
 def succeeds(platform: Platform, playbook: str, answers: Json, *options: str) -> tuple[int, str]:

@@ -139,26 +139,6 @@ def test_an_api_server_killed_in_the_middle_of_a_sync_costs_nothing(platform: Pl
     assert platform.head() == head
 
 
-def test_change_is_followed_and_a_second_run_changes_nothing(platform: Platform) -> None:
-    first = platform.claim("grows")
-    assert first["operations"][0]["action"] == "create"
-    head = platform.head()
-    again = platform.claim("grows")
-    assert not again["changed"]
-    assert again["commit"] is None
-    assert platform.head() == head
-
-    resources: Json = {"resources": {"node": {"cpu": "8", "memory": "32Gi"}}}
-    changed = platform.claim("grows", **resources)
-    assert changed["operations"][0]["action"] == "update"
-    assert changed["operations"][0]["changed"] == ["spec.resources.node.cpu", "spec.resources.node.memory"]
-    copy = platform.copy("lagos", "grows")
-    assert copy["metadata"]["annotations"]["dbaas.example.com/operation"] == changed["operations"][0]["id"]
-    assert copy["status"]["lastOperation"]["state"] == "Succeeded"
-    assert copy["metadata"]["generation"] == copy["status"]["observedGeneration"] == 2
-    assert not platform.claim("grows", **resources)["changed"]
-
-
 def test_progress_is_told_while_it_happens(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     events: list[tuple[float, str]] = []

@@ -6,40 +6,32 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.conftest import NAMESPACE, Platform
+import pytest
+
+from tests.integration.conftest import MANY, Many, Platform
 from tests.integration.test_delivery import refused
 
 Json = dict[str, Any]
-KINDS = f"/apis/planetscale.com/v2/namespaces/{NAMESPACE}/vitessclusters"
+KINDS = f"/apis/planetscale.com/v2/namespaces/{MANY}/vitessclusters"
 
 
 def cluster(platform: Platform, name: str) -> Json:
     return platform.lab.api("lagos").get(f"{KINDS}/{name}") or {}
 
 
-def test_a_claim_becomes_a_sharded_vitess_and_grows(platform: Platform) -> None:
-    result = platform.claim("shards", sku="vt-sharded")
-    assert result["wait"][0]["phase"] == "Active", result
-    assert result["wait"][0]["connection_string"] == "mysql://shards-vtgate.tenant-acme.svc.lagos.dbaas.internal:3306"
-    made = cluster(platform, "shards")
+def test_a_claim_becomes_a_sharded_vitess(many: Many) -> None:
+    (waited,) = [item for item in many.results["made"]["wait"] if item["name"] == "vitess-storage"]
+    assert waited["connection_string"] == "mysql://vitess-storage-vtgate.tenant-many.svc.lagos.dbaas.internal:3306"
+    made = many.objects["lagos"]["vitess-storage"]
     assert [cell["name"] for cell in made["spec"]["cells"]] == ["lagos_a", "lagos_b", "lagos_c"]
     assert made["status"]["keyspaces"]["main"]["readyTablets"] == 12
-    said = {item["type"]: item for item in platform.copy("lagos", "shards")["status"]["conditions"]}
+    said = {item["type"]: item for item in many.copies["lagos"]["vitess-storage"]["status"]["conditions"]}
     assert (said["Ready"]["status"], said["CredentialsReady"]["status"]) == ("True", "True")
     assert (said["BackupConfigured"]["status"], said["BackupConfigured"]["reason"]) == ("Unknown", "NotReported")
-    bigger: Json = {"sku": "vt-sharded", "storage": {"size": "1Ti"}}
-    changed = platform.claim("shards", **bigger)
-    assert changed["wait"][0]["phase"] == "Active"
-    assert platform.copy("lagos", "shards")["status"]["lastOperation"]["state"] == "Succeeded"
-    pool = cluster(platform, "shards")["spec"]["keyspaces"][0]["partitionings"][0]["equal"]["shardTemplate"][
-        "tabletPools"
-    ][0]
-    assert pool["dataVolumeClaimTemplate"]["resources"]["requests"]["storage"] == "1Ti"
-    assert not platform.claim("shards", **bigger)["changed"]
 
 
+@pytest.mark.usefixtures("many")
 def test_what_its_operator_would_ignore_or_stumble_over_is_refused(platform: Platform) -> None:
-    platform.claim("reef", sku="vt-dedicated")
     spec = cluster(platform, "reef")["spec"]
 
     def changed(change: Callable[[Json], object]) -> Json:

@@ -8,36 +8,32 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import DELAY, NAMESPACE, POPS, Platform, until
+from tests.integration.conftest import DELAY, MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
 from tests.lab import Lab
 from tests.lab.platform import set_up
 from tests.unit.domain.test_schema import EXAMPLE
 
 Json = dict[str, Any]
-UNIVERSE: Json = {"sku": "yb-dedicated", "replication": {"regions": list(POPS)}}
 
 
-def conditions(platform: Platform, pop: str, name: str, namespace: str = NAMESPACE) -> dict[str, tuple[str, str]]:
+def conditions(platform: Platform, pop: str, name: str, namespace: str = MANY) -> dict[str, tuple[str, str]]:
     found = platform.copy(pop, name, namespace)["status"]["conditions"]
     return {item["type"]: (item["status"], item["reason"]) for item in found}
 
 
-def backed_up(platform: Platform, pop: str, name: str, namespace: str = NAMESPACE) -> bool:
+def backed_up(platform: Platform, pop: str, name: str, namespace: str = MANY) -> bool:
     return conditions(platform, pop, name, namespace)["BackupConfigured"] == ("True", "Scheduled")
 
 
 def universe(platform: Platform, pop: str, name: str) -> Json:
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{NAMESPACE}/ybuniverses/{name}"
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/{name}"
     return platform.lab.api(pop).get(path) or {}
 
 
-def test_each_region_has_a_universe_of_its_own(platform: Platform) -> None:
-    result = platform.claim("twofold", **UNIVERSE)
-    assert result["wait"][0]["phase"] == "Active", result
-    assert result["wait"][0]["connection_string"] == (
-        "postgresql://twofold-tserver.tenant-acme.svc.lagos.dbaas.internal:5433"
-    )
+def test_each_region_has_a_universe_of_its_own(platform: Platform, many: Many) -> None:
+    (waited,) = [item for item in many.results["made"]["wait"] if item["name"] == "twofold"]
+    assert waited["connection_string"] == ("postgresql://twofold-tserver.tenant-many.svc.lagos.dbaas.internal:5433")
     for pop in POPS:
         # the schedule is looked at beside the universe, and may be ready after it
         until(partial(backed_up, platform, pop, "twofold"))
@@ -54,52 +50,35 @@ def test_each_region_has_a_universe_of_its_own(platform: Platform) -> None:
         assert made["spec"]["zoneFilter"] == [f"{pop}-{letter}" for letter in "abc"]
         assert made["status"]["universeState"] == "Ready"
     secrets = [
-        platform.lab.api(pop).get(f"/api/v1/namespaces/{NAMESPACE}/secrets/twofold-credentials") or {} for pop in POPS
+        platform.lab.api(pop).get(f"/api/v1/namespaces/{MANY}/secrets/twofold-credentials") or {} for pop in POPS
     ]
     assert secrets[0]["data"] == secrets[1]["data"]
     assert secrets[0]["data"]["password"] == secrets[0]["data"]["ysqlPassword"]
 
 
-def test_a_change_is_done_when_the_operator_says_so_after_it(platform: Platform) -> None:
-    """Its object has no observedGeneration, and is Ready before it has seen the change."""
-    platform.claim("grown", sku="yb-dedicated")
-    bigger: Json = {"storage": {"size": "1Ti"}}
-    changed = platform.claim("grown", wait=False, sku="yb-dedicated", **bigger)
-    operation = changed["operations"][0]["id"]
-    phases: list[str] = []
-
-    def done() -> bool:
-        copy = platform.copy("lagos", "grown")
-        last = copy["status"]["lastOperation"]
-        if last["id"] == operation and copy["status"]["phase"] not in phases:
-            phases.append(copy["status"]["phase"])
-        return bool(last["id"] == operation and last["state"] == "Succeeded")
-
-    until(done, 30)
-    assert phases == ["Updating", "Active"]
-    assert universe(platform, "lagos", "grown")["spec"]["deviceInfo"]["volumeSize"] == 1024
-    assert platform.copy("lagos", "grown")["status"]["operatorGeneration"] == 2
-    # what does not reach the universe's spec waits for nothing
-    opened = platform.claim("grown", sku="yb-dedicated", **bigger, networking={"allowed_cidrs": ["10.0.0.0/8"]})
+@pytest.mark.usefixtures("many")
+def test_what_does_not_reach_the_universe_waits_for_nothing(platform: Platform) -> None:
+    opened = platform.claim("ruled", tenant="many", sku="yb-dedicated", networking={"allowed_cidrs": ["10.0.0.0/8"]})
     assert opened["wait"][0]["phase"] == "Active"
-    assert universe(platform, "lagos", "grown")["metadata"]["generation"] == 2
+    assert universe(platform, "lagos", "ruled")["metadata"]["generation"] == 1
+    assert platform.copy("lagos", "ruled", MANY)["status"]["operatorGeneration"] == 1
 
 
+@pytest.mark.usefixtures("many")
 def test_a_failed_action_is_told_in_the_operators_words(platform: Platform) -> None:
-    platform.claim("broken", sku="yb-dedicated")
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{NAMESPACE}/ybuniverses/broken"
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/ruled"
     lagos = platform.lab.api("lagos")
     failed = {"action_type": "EditUniverse", "status": "failed", "message": "no node has room for a tserver"}
     lagos.patch(path, {"status": {"actions": [failed]}}, "status")
-    until(lambda: platform.phase("lagos", "broken") == "Degraded", 10)
-    assert "no node has room for a tserver" in platform.info("broken")["message"]
+    until(lambda: platform.phase("lagos", "ruled", MANY) == "Degraded", 10)
+    assert "no node has room for a tserver" in platform.info("ruled", "many")["message"]
     lagos.patch(path, {"status": {"actions": []}}, "status")
-    until(lambda: platform.phase("lagos", "broken") == "Active", 10)
+    until(lambda: platform.phase("lagos", "ruled", MANY) == "Active", 10)
 
 
+@pytest.mark.usefixtures("many")
 def test_the_operators_rules_are_kept(platform: Platform) -> None:
-    platform.claim("ruled", sku="yb-dedicated")
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{NAMESPACE}/ybuniverses/ruled"
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/ruled"
     for patch, words in (
         ({"ybSoftwareVersion": "2025.2.5"}, "full build"),
         ({"deviceInfo": {"volumeSize": 100}}, "cannot shrink"),
@@ -108,13 +87,13 @@ def test_the_operators_rules_are_kept(platform: Platform) -> None:
     assert "deprovisioning" in refused(platform, "DELETE", path, user="argocd")
 
 
+@pytest.mark.usefixtures("many")
 def test_a_last_backup_is_awaited_before_the_universe_goes(platform: Platform) -> None:
-    platform.claim("leaves", sku="yb-dedicated")
-    gone = {"tenant": "acme", "name": "leaves", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
+    gone = {"tenant": "many", "name": "leaves", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
     result = platform.module("service_claim", gone)
     assert not result["failed"], result
     until(lambda: not universe(platform, "lagos", "leaves"))
-    backups = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{NAMESPACE}/backups"
+    backups = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/backups"
     (backup,) = (platform.lab.api("lagos").get(backups) or {})["items"]
     assert backup["status"]["message"] == "Backup State: Completed"
     assert backup["spec"]["universe"] == "leaves"

@@ -32,7 +32,7 @@ SHARED_PORTS = ("supervisor", "git", "sshd", "redis", "repo-server", "repo-serve
 # Seconds that the stand-in for an operator takes to make a database.
 DELAY = 4.0
 # Under the kernel's ephemeral ports, so that no outgoing connection takes one while the lab is down.
-FIRST_PORT, LAST_PORT = 23000, 31999
+PORTS_OF_ALL = "23000-31999"
 
 
 class Lab:
@@ -361,13 +361,14 @@ def _remember(state: Path, pops: Sequence[str], **names: str) -> dict[str, Any]:
 
 
 def _free_port(taken: set[int]) -> int:
+    first, last = map(int, os.environ.get("DBAAS_LAB_PORTS", PORTS_OF_ALL).split("-"))
     for _attempt in range(1000):
-        port = random.randint(FIRST_PORT, LAST_PORT)  # noqa: S311
+        port = random.randint(first, last)  # noqa: S311
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in taken:
                 return port
-    raise LabError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+    raise LabError(f"no free port between {first} and {last}")
 
 
 def _wait_port(port: int, seconds: float = 60) -> None:

@@ -34,6 +34,15 @@ def test_choices_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "state.json").stat().st_mode & 0o077 == 0
 
 
+def test_ports_lie_where_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBAAS_LAB_PORTS", "23100-23199")
+    ports = lab._remember(tmp_path, ["lagos"])["ports"].values()
+    assert {port // 100 for port in ports} == {231}
+    monkeypatch.setenv("DBAAS_LAB_PORTS", "23100-23100")
+    with pytest.raises(LabError, match="no free port between 23100 and 23100"):
+        lab._remember(tmp_path, ["johannesburg", "frankfurt"])
+
+
 def test_programs_listen_on_loopback_and_hold_no_secret_in_argv(tmp_path: Path) -> None:
     kept = lab._remember(tmp_path, ["lagos", "johannesburg"])
     it = lab.Lab(tmp_path, ["lagos"], kept)
