@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import info
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run, shipped
 from ansible_collections.dbaas.platform.plugins.plugin_utils.action import ROOT, untagged
 
@@ -48,3 +49,32 @@ class RunnerLookup(LookupBase):
         if not (tenant and slash and name):
             raise AnsibleError(f"{term!r}: allowed is <tenant>/<service>")
         return {"tenant": tenant, "names": [name]}
+
+
+class EngineLookup(RunnerLookup):
+    """A lookup of one engine, whose name a subclass says; each term is a part of what the platform has of it."""
+
+    engine = ""
+    _PARTS = ("versions", "parameters", "capabilities", "connection")
+
+    def run(self, terms: list[str], variables: Json | None = None, **kwargs: Any) -> list[Any]:
+        self.set_options(var_options=variables, direct=kwargs)
+        for term in terms:
+            if term not in self._PARTS:
+                raise AnsibleError(f"{term!r}: allowed is one of {', '.join(self._PARTS)}")
+        offered: Json = {}
+        if any(term != "connection" for term in terms):
+            offered = self.answer(info.catalog)["engines"].get(self.engine, {})
+        versions = [{"default": False, **data, "version": name} for name, data in offered.get("versions", {}).items()]
+        parts = {**offered, "versions": versions, "parameters": offered.get("parameters", {})}
+        return [self._connection() if term == "connection" else parts.get(term, {}) for term in terms]
+
+    def _connection(self) -> Json:
+        term = self.get_option("service") or ""
+        (found,) = self.answer(info.run, **self.service(term))["services"]
+        if (engine := found["spec"].get("engine", self.engine)) != self.engine:
+            raise AnsibleError(f"{term} is a service of {engine}: ask lookup dbaas.platform.{engine}")
+        if not found["connection"]:
+            raise AnsibleError(f"{term} is {found['phase']}: it has no connection yet ({found['message']})")
+        known = ("connection_string", "endpoints", "phase")
+        return {**found["connection"], **{name: found[name] for name in known}}

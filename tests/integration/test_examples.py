@@ -99,6 +99,8 @@ def services(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> st
     ordered = [*ORDER, *(name for name in modules if name not in ORDER and not name.startswith("awx_"))]
     tasks = [task for name in ordered for task in modules[name]]
     tasks += lookups["service_catalog"] + lookups["service_claim"]
+    # of the engines' lookups the one whose service is here; all others' run in tests/unit
+    tasks += lookups["scylla"]
     every = {"name": "Every example", "hosts": "localhost", "gather_facts": False, "tasks": tasks}
     output = run(platform, folder, play(folder, *yaml.safe_load(readme), every))
     assert output.count("TASK [") - output.count("TASK [Gathering Facts]") == len(tasks) + 1

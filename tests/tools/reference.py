@@ -57,7 +57,172 @@ def pages() -> dict[str, str]:
             (f"[`{COLLECTION}.{name}`](roles.md)", _main(data)["short_description"]) for name, data in roles.items()
         ]
         index += ["## Roles", *_table(("role", "what it does"), rows)]
+    if (ROOT / "catalog").exists():
+        found["catalog.md"] = _catalog()
+        index += ["## Catalog", "What the collection ships: [catalog.md](catalog.md)."]
     return {"README.md": _joined(index), **found}
+
+
+def _catalog() -> str:
+    """The shipped catalog as tables."""
+    from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import CAPABILITIES
+    from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+
+    catalog, _platform = base.stated(base.Run({"shipped": base.shipped(ROOT)}))
+    engines = catalog.engines.items()
+    lines = [
+        "# The catalog as it is shipped",
+        _MADE,
+        "Prices are USD a month and region. A platform puts its own over this: [how](../catalog.md).",
+        "## Plans",
+        *_table(
+            ("plan", "what it is", "SLA", "USD a month", "isolation", "scaling", "high availability", "allows"),
+            [
+                (
+                    f"`{name}`",
+                    plan["title"],
+                    f"{plan['sla']} %",
+                    f"{plan['price']['min']} to {plan['price']['max']}"
+                    if "max" in plan["price"]
+                    else f"from {plan['price']['min']}",
+                    plan["isolation"],
+                    ", ".join(plan["scaling"]),
+                    plan["highAvailability"],
+                    ", ".join(plan["allows"]),
+                )
+                for name, plan in catalog.plans.items()
+            ],
+        ),
+        "## SKUs",
+        *_table(
+            (
+                "SKU",
+                "what it is",
+                "engine",
+                "edition",
+                "plans, USD",
+                "copies",
+                "storage of a node",
+                "nodes in a region",
+            ),
+            [
+                (
+                    f"`{sku.name}`",
+                    sku.data["title"],
+                    f"`{sku.engine}`",
+                    sku.data.get("edition", ""),
+                    ", ".join(f"`{plan}` {sku.data['price'][plan]}" for plan in sku.plans),
+                    ", ".join(map(str, sku.data["replicationFactor"]["allowed"])),
+                    _between(sku.data["storage"]),
+                    "; ".join(_role(name, role) for name, role in sku.data["resources"].items()) or "none of its own",
+                )
+                for sku in catalog.skus.values()
+            ],
+        ),
+        "## What a plan makes of regions",
+        "One region, then several. Where an engine lacks a plan, the nearest SKU of that engine is named.",
+        *_table(
+            ("engine", *(f"`{plan}`" for plan in catalog.plans)),
+            [
+                (
+                    f"`{name}`",
+                    *(
+                        f"no: {why}" + (f" (`{near.name}`)" if (near := catalog.nearest_sku(name, plan)) else "")
+                        if (why := catalog.lacks(name, plan))
+                        else "; ".join(_answer(catalog.topology(name, plan, regions)) for regions in (1, 2))
+                        for plan in catalog.plans
+                    ),
+                )
+                for name, _engine in engines
+            ],
+        ),
+        "## Capabilities",
+        *_table(
+            ("engine", *CAPABILITIES),
+            [
+                (f"`{name}`", *(_plain(engine["capabilities"][each]) for each in CAPABILITIES))
+                for name, engine in engines
+            ],
+        ),
+        "## Versions",
+        *_table(
+            ("engine", "version", "channel", "released", "mended until", "goes on to"),
+            [
+                (
+                    f"`{name}`",
+                    f"{version}{' (default)' if data.get('default') else ''}",
+                    data["channel"],
+                    data.get("released", ""),
+                    data.get("ends", ""),
+                    ", ".join(data.get("upgradesTo", [])),
+                )
+                for name, engine in engines
+                for version, data in engine["versions"].items()
+            ],
+        ),
+        "## Licences",
+        *_table(
+            ("engine", "edition", "licence", "what it needs first"),
+            [
+                (f"`{name}`", edition, data["licence"], data.get("gate", ""))
+                for name, engine in engines
+                for edition, data in engine.get("editions", {}).items()
+            ],
+        ),
+        "## Parameters",
+        "What `spec.parameters` of a claim may name, and what the nodes do when it changes.",
+        *_table(
+            ("engine", "parameter", "type", "allowed", "default", "restart"),
+            [
+                (
+                    f"`{name}`",
+                    f"`{parameter}`",
+                    data.get("type", ""),
+                    _allowed(data),
+                    _plain(data.get("default", "")),
+                    data["restart"],
+                )
+                for name, engine in engines
+                for parameter, data in engine.get("parameters", {}).items()
+            ],
+        ),
+        "## Regions",
+        *_table(
+            ("region", "where", "zones", "storage classes", "backups"),
+            [
+                (
+                    f"`{name}`",
+                    region["title"],
+                    ", ".join(region["zones"]),
+                    ", ".join(region["storageClasses"]),
+                    f"`{region['backups']}`",
+                )
+                for name, region in catalog.regions.items()
+            ],
+        ),
+    ]
+    return _joined(lines)
+
+
+def _between(limits: Json) -> str:
+    least, most = str(limits["min"]), str(limits["max"])
+    return least if least == most else f"{least} to {most}"
+
+
+def _role(name: str, role: Json) -> str:
+    nodes = "a copy each" if role.get("perCopy") else str(role["replicas"])
+    return f"`{name}` {nodes}: {_between(role['cpu'])} CPU, {_between(role['memory'])}"
+
+
+def _answer(answer: str | Json) -> str:
+    return answer if isinstance(answer, str) else f"no: {answer['refused']}"
+
+
+def _allowed(parameter: Json) -> str:
+    if "values" in parameter:
+        return ", ".join(_plain(value) for value in parameter["values"])
+    ends = [f"{word} {parameter[key]}" for key, word in (("min", "from"), ("max", "to")) if key in parameter]
+    return " ".join(ends)
 
 
 def _names(folder: str) -> list[str]:

@@ -6,4 +6,4 @@ from tests.tools import fragments
 
 
 def test_doc_fragment_is_not_stale() -> None:
-    assert fragments.PATH.read_text() == fragments.text(), "run `make generate`"
+    assert fragments.PATH.read_text() == fragments.text(), f"{fragments.PATH.name} is stale: run `make generate`"

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.hatches import merge
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import Checker
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART, CHARTS, ENGINES
 
@@ -271,8 +272,19 @@ def _checker() -> Checker:
     return Checker(SCHEMA)
 
 
-def load(documents: Iterable[Any]) -> Catalog:
-    """A catalog out of the parsed documents of its files. Raises InvalidFields catalog-invalid naming all errors."""
+@lru_cache(maxsize=1)
+def _patches() -> Checker:
+    """What a document of the platform's own must be, before it is put over anything: sections, and entries in them."""
+    entries = _by_name({"type": ["object", "null"], "additionalProperties": {}})
+    return Checker({"type": "object", "properties": dict.fromkeys(SCHEMA["properties"], entries)})
+
+
+def load(documents: Iterable[Any], own: Iterable[Any] = ()) -> Catalog:
+    """A catalog out of the parsed documents of its files. Raises InvalidFields catalog-invalid naming all errors.
+
+    own: what the platform itself puts over these, one document after the other: what a mapping names is added to what
+    stands or takes its place, and null takes it away (a JSON merge patch, RFC 7386).
+    """
     merged: dict[str, Json] = {section: {} for section in SCHEMA["properties"]}
     errors: list[FieldError] = []
     for document in documents:
@@ -284,6 +296,12 @@ def load(documents: Iterable[Any]) -> Catalog:
                 if name in merged[section]:
                     errors.append(FieldError(f"{section}.{name}", name, "each name once"))
                 merged[section][name] = data
+    patches = list(own)
+    errors += [error for document in patches for error in _patches().errors(document, "")]
+    if patches and not errors:
+        for document in patches:
+            merged = merge(merged, document)
+        errors += _checker().errors(merged, "")
     if not errors:
         skus = {name: Sku(name, data) for name, data in merged["skus"].items()}
         catalog = Catalog(merged["plans"], merged["regions"], merged["engines"], skus)

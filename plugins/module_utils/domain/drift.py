@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tables
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import ACTION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import annotation
@@ -172,8 +172,4 @@ def table(findings: Sequence[Finding]) -> list[str]:
         (item.pop, item.code, "/".join(filter(None, (item.tenant, item.service))), item.object, item.message)
         for item in findings
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip()
-        for row in rows
-    ]
+    return tables.lines(rows)

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 
 PLATFORM = "platform.yml"
-CATALOG = "base/catalog"
+#: the catalog as the collection ships it, and what the platform itself puts over that
+CATALOG, OWN_CATALOG = "base/catalog", "catalog"
 #: an empty folder is an error to Argo CD
 NO_TENANTS = "tenants/.keep"
 

@@ -165,7 +165,7 @@ def _words(name: str, value: Any, given: Any) -> tuple[str, object]:
     if name in ("minimum", "maximum"):
         return f"{'at least' if name == 'minimum' else 'at most'} {value}", value
     if name == "type":
-        return _TYPES[value[0]], None
+        return _TYPES[next(kind for kind in value if kind != "null")], None
     return {
         "minLength": f"at least {value} characters",
         "maxLength": f"at most {value} characters",

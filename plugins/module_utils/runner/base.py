@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,15 +136,31 @@ def kept(snapshot: Tree, also: Iterable[str] = ()) -> tuple[Catalog, Platform]:
     """
     if paths.PLATFORM not in snapshot.blobs:
         raise DbaasError("platform-missing", "The repository has no platform.yml.")
-    names = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
+    names = catalog_files(snapshot)
     files = snapshot.read([paths.PLATFORM, *names, *also])
     platform = platforms.parse(next(iter(documents.load_all(files[paths.PLATFORM], paths.PLATFORM)), None))
     return catalog_of({name: files[name] for name in names}), platform
 
 
+def catalog_files(snapshot: Tree) -> list[str]:
+    """The files of the catalog: those that the collection brought, and those that the platform puts over them."""
+    own = f"{paths.OWN_CATALOG}/"
+    return [
+        path
+        for path in snapshot.blobs
+        if path.startswith(f"{paths.CATALOG}/") or (path.startswith(own) and path.endswith((".yml", ".yaml")))
+    ]
+
+
 def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:
-    """A catalog out of its files: name -> text."""
-    return catalogs.load(document for name in sorted(files) for document in documents.load_all(files[name], name))
+    """A catalog out of its files: name -> text; those below catalog/ are the platform's own."""
+
+    def parsed(own: bool) -> Iterator[Any]:
+        for name in sorted(files):
+            if name.startswith(f"{paths.OWN_CATALOG}/") == own:
+                yield from documents.load_all(files[name], name)
+
+    return catalogs.load(parsed(own=False), parsed(own=True))
 
 
 def tenants_of(snapshot: Tree, ids: Iterable[str]) -> dict[str, Json]:

@@ -58,7 +58,9 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
     renew = not before or run.options.get("upgrade")
     if renew:
         files |= _base(run)
-        catalog = base.catalog_of(run.options["shipped"]["catalog"])
+        # what the platform puts over the catalog is its own, and stays
+        own = snapshot.read(path for path in base.catalog_files(snapshot) if not path.startswith("base/"))
+        catalog = base.catalog_of({**run.options["shipped"]["catalog"], **own})
     else:
         catalog = base.kept(snapshot)[0]
     moved = [before.get(part) != wanted[part] for part in ("repoURL", "branch")]

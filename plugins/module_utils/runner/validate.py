@@ -16,7 +16,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.checkout import Checkout
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.documents import InvalidDocument
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import charts, paths, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
@@ -169,8 +168,7 @@ class _Check:
             return None, declared.fields(error.errors, error.code, path, content)
 
     def _catalog(self) -> tuple[Catalog | None, list[Problem]]:
-        names = [path for path in self.tree.blobs if path.startswith(f"{paths.CATALOG}/")]
-        files = self.tree.read(names)
+        files = self.tree.read(base.catalog_files(self.tree))
         found: list[tuple[str, Any]] = []
         problems: list[Problem] = []
         for path, content in files.items():
@@ -179,8 +177,10 @@ class _Check:
             except InvalidDocument as error:
                 problems.append(_syntax_problem(path, error))
         try:
-            return catalogs.load(data for _path, data in found) if not problems else None, problems
+            return base.catalog_of(files) if not problems else None, problems
         except InvalidFields as error:
+            # what was put over something else is the likelier to be wrong
+            found.sort(key=lambda each: not each[0].startswith(f"{paths.OWN_CATALOG}/"))
             for item in error.errors:
                 path = _holder(item.path, found)
                 problems += declared.fields([item], error.code, path, files[path])
@@ -427,14 +427,16 @@ def _syntax_problem(path: str, error: InvalidDocument) -> Problem:
     return Problem(path, error.line or 1, error.code, error.problem)
 
 
-def _holder(field_path: str, found: Iterable[tuple[str, Any]]) -> str:
-    """The file of the catalog that holds the section and the entry that a path begins with."""
-    section, _dot, rest = field_path.partition(".")
-    holders = [(path, data[section]) for path, data in found if isinstance(data, dict) and section in data]
-    for path, entries in holders:
-        if isinstance(entries, dict) and any(rest == name or rest.startswith(f"{name}.") for name in entries):
-            return path
-    return holders[0][0] if holders else next(path for path, _data in found)
+def _holder(field_path: str, found: Sequence[tuple[str, Any]]) -> str:
+    """The file of the catalog that holds most of a path, the first of several."""
+    return max(found, key=lambda each: _depth(field_path, each[1]))[0]
+
+
+def _depth(field_path: str, data: Any) -> int:
+    for name, value in data.items() if isinstance(data, dict) else ():
+        if field_path == name or field_path.startswith(f"{name}."):
+            return 1 + _depth(field_path[len(str(name)) + 1 :], value)
+    return 0
 
 
 def _first_difference(wanted: bytes, stands: bytes) -> int:

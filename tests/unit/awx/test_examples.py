@@ -52,9 +52,14 @@ def play(folder: Path, tasks: list[Json], variables: Json | None = None, **envir
 
 def test_filters_and_lookups(tmp_path: Path) -> None:
     tasks = examples("filter") + examples("lookup", "awx_job_templates", "platform")
+    # a connection needs a service that runs: tests/unit/plugins/test_lookups.py
+    for engine in ("aerospike", "dragonfly", "mongodb", "scylla", "vitess", "yugabyte"):
+        tasks += [task for task in examples("lookup", engine) if "'connection'" not in str(task)]
     output = play(tmp_path, tasks, {"backup_retention": "30d"})
     assert "failed=0" in output
     assert output.count("TASK [") == len(tasks)
+    assert '"2 services                                                      1860"' in output
+    assert "2025.2.5" in output
 
 
 def test_modules_of_awx(tmp_path: Path) -> None:

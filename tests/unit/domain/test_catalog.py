@@ -17,7 +17,14 @@ Json = dict[str, Any]
 
 def test_what_is_shipped_is_a_catalog() -> None:
     catalog = shipped.catalog()
-    assert {"scy-ring-3", "scy-ring-5", "scy-ring-9", "yb-dedicated", "yb-clustered", "yb-global"} <= set(catalog.skus)
+    assert set(catalog.skus) == {
+        *("yb-shared", "yb-dedicated", "yb-clustered", "yb-global"),
+        *("vt-shared", "vt-sharded", "vt-dedicated"),
+        *("scy-ring-3", "scy-ring-5", "scy-ring-9"),
+        *("dfly-mem-16g", "dfly-mem-64g"),
+        *("aero-strong-3", "aero-strong-5"),
+        *("mongo-flex-rs", "mongo-flex-sharded"),
+    }
     assert list(catalog.plans) == list(schema.PLANS)
     assert set(catalog.engines) == set(ENGINES) <= set(schema.ENGINES)
 
@@ -196,6 +203,47 @@ def test_data_loads_again() -> None:
         ({"regions/lagos/zones": ["a", "a"]}, "regions.lagos.zones", "each entry once"),
         ({"regions/lagos/storageClasses": None}, "regions.lagos.storageClasses", "this field is required"),
         ({"plans/shared/sla": None}, "plans.shared.sla", "this field is required"),
+        ({"plans/shared/allows": None}, "plans.shared.allows", "this field is required"),
+        (
+            {"skus/yb-shared/price/shared": 201},
+            "skus.yb-shared.price.shared",
+            "50 to 200 USD a month (of plan shared, in 1 region)",
+        ),
+        (
+            {"skus/yb-global/price/global": 4999},
+            "skus.yb-global.price.global",
+            "10000 or more USD a month (of plan global, in 2 regions)",
+        ),
+        (
+            {"skus/dfly-mem-16g/plans": ["shared"], "skus/dfly-mem-16g/price": {"shared": 100}},
+            "skus.dfly-mem-16g.price.shared",
+            "plans that the engine has: DragonflyDB has no users that see just their part of it",
+        ),
+        ({"skus/yb-shared/database": None}, "skus.yb-shared.database", "what the engine takes as a database's name"),
+        ({"skus/yb-shared/edition": "closed"}, "skus.yb-shared.edition", "one of open-source"),
+        ({"engines/scylla/topologies/shared": None}, "engines.scylla.topologies.shared", "a row for each plan"),
+        (
+            {"engines/scylla/topologies/global/many": "everywhere"},
+            "engines.scylla.topologies.global.many",
+            "one of single, separate, stretched, one-way, active-active, or {refused: why}",
+        ),
+        (
+            {"engines/vitess/topologies/dedicated/one": "pooled"},
+            "engines.vitess.topologies.dedicated.one",
+            "one of single, separate, stretched, one-way, active-active, or {refused: why}",
+        ),
+        (
+            {"engines/vitess/topologies/shared/one": {"refused": "no", "because": "so"}},
+            "engines.vitess.topologies.shared.one",
+            "one of pooled, or {refused: why}",
+        ),
+        ({"engines/scylla/capabilities/pitr": None}, "engines.scylla.capabilities.pitr", "this field is required"),
+        ({"engines/scylla/capabilities/cdc": False}, "engines.scylla.capabilities.cdc", "text"),
+        (
+            {"regions/lagos/pools": {"yugabyte": ["a"]}},
+            "regions.lagos.pools.yugabyte[0]",
+            "a service as tenant/service",
+        ),
     ],
 )
 def test_what_is_refused(change: Json, path: str, allowed: str) -> None:
@@ -240,3 +288,48 @@ def test_what_cannot_be_chosen_to_make_services(change: Json, path: str) -> None
 def test_operators_make_services_unless_the_catalog_says_otherwise() -> None:
     assert {shipped.catalog().driver(engine) for engine in shipped.catalog().engines} == {"operator"}
     assert shipped.catalog().charts == {}
+
+
+# --- what a platform puts over it ------------------------------------------------------------------------------------
+
+
+def test_it_extends_replaces_and_takes_away() -> None:
+    versions = {"2026.1.0": {"default": None}, "2026.2.0": {"channel": "preview", "default": True}}
+    first = {
+        "engines": {"scylla": {"versions": versions}},
+        "skus": {"scy-ring-9": None, "scy-ring-3": {"storage": {"max": "20Ti"}}},
+    }
+    own = [first, {"skus": {"scy-ring-3": {"price": {"dedicated": 1000}}}}]
+    catalog = catalogs.load(shipped.sections(), own)
+    assert (catalog.default_version("scylla"), "scy-ring-9" in catalog.skus) == ("2026.2.0", False)
+    ring = catalog.skus["scy-ring-3"].data
+    assert (ring["storage"], ring["price"]["dedicated"]) == ({"default": "500Gi", "min": "100Gi", "max": "20Ti"}, 1000)
+    # what was shipped is as it was
+    assert shipped.catalog().skus["scy-ring-3"].data["storage"]["max"] == "10Ti"
+    assert catalog.revision != shipped.catalog().revision == catalogs.load(shipped.sections(), []).revision
+
+
+@pytest.mark.parametrize(
+    ("own", "path"),
+    [
+        ({"colours": {}}, "colours"),
+        ([], "(document)"),
+        ({"skus": []}, "skus"),
+        ({"skus": {"a": 5}}, "skus.a"),
+        ({"skus": {"a": {"title": "A"}}}, "skus.a.engine"),
+        ({"plans": {"shared": None}}, "skus.yb-shared.plans"),
+    ],
+)
+def test_it_is_checked_as_a_whole(own: Any, path: str) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        catalogs.load(shipped.sections(), [own])
+    assert (caught.value.code, path in [error.path for error in caught.value.errors]) == ("catalog-invalid", True)
+
+
+def test_the_nearest_sku_of_a_plan_that_is_lacking() -> None:
+    catalog = shipped.catalog()
+    near = {(engine, plan): catalog.nearest_sku(engine, plan) for engine in ENGINES for plan in catalog.plans}
+    assert all(sku and sku.engine == engine for (engine, _plan), sku in near.items())
+    assert getattr(near["dragonfly", "global"], "name", "") == "dfly-mem-16g"
+    assert getattr(near["vitess", "global"], "name", "") == "vt-sharded"
+    assert catalog.nearest_sku("scylla", "tiny") is catalog.nearest_sku("mysql", "shared") is None

@@ -58,3 +58,29 @@ def test_the_next_times_of_a_cron_expression() -> None:
 def test_what_is_no_schedule(asked: tuple[Any, ...], words: str) -> None:
     with pytest.raises(AnsibleFilterError, match=words):
         apply("cron", *asked)
+
+
+def test_what_services_cost() -> None:
+    claim = {
+        "tenant": "acme",
+        "name": "orders",
+        "sku": "scy-ring-3",
+        "plan": "dedicated",
+        "regions": ["lagos", "johannesburg"],
+        "price_monthly_usd": 1800,
+        "sla_percent": 99.5,
+    }
+    operation = {"tenant": "acme", "name": "orders", "plan": {"restart": "rolling"}}
+    assert apply("cost_table", {"claim": claim, "operations": [operation]}) == [
+        "service      SKU         plan       regions              USD a month  SLA %  restart",
+        "acme/orders  scy-ring-3  dedicated  lagos, johannesburg         1800   99.5  rolling",
+    ]
+    other = {**claim, "name": "a", "regions": ["lagos"], "price_monthly_usd": 900, "sla_percent": 99.95}
+    assert apply("cost_table", {"claims": [claim, other], "operations": [operation]})[1:] == [
+        "acme/orders  scy-ring-3  dedicated  lagos, johannesburg         1800   99.5  rolling",
+        "acme/a       scy-ring-3  dedicated  lagos                        900  99.95",
+        "2 services                                                      2700",
+    ]
+    assert apply("cost_table", {"claims": [], "operations": []}) == ["nothing changes"]
+    with pytest.raises(AnsibleFilterError, match="no result of service_claim or service_claims"):
+        apply("cost_table", {"msg": "x"})

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 from tests.tools.tree import ROOT
 from tests.unit.runner.world import World, claim, copy
@@ -140,3 +145,49 @@ def test_the_platform_and_its_points_of_presence(services: World) -> None:
         lookup("platform", "accra")
     (shipped,) = lookup("platform", repository="")
     assert list(shipped["pops"]) == ["lagos", "johannesburg", "frankfurt", "ashburn"]
+
+
+# --- a lookup for each engine ----------------------------------------------------------------------------------------
+
+
+def test_every_engine_has_one() -> None:
+    assert set(ENGINES) <= {path.stem for path in (ROOT / "plugins/lookup").glob("*.py")}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_the_platform_offers_of_an_engine(name: str) -> None:
+    (catalog,) = lookup("service_catalog")
+    versions, parameters, capabilities = lookup(name, "versions", "parameters", "capabilities")
+    assert [each["version"] for each in versions] == list(catalog["engines"][name]["versions"])
+    assert [each["version"] for each in versions if each["default"]] == [versions[0]["version"]]
+    assert {each["channel"] for each in versions} <= {"preview", "supported", "deprecated", "expired"}
+    assert parameters == catalog["engines"][name].get("parameters", {})
+    assert capabilities["pitr"] is catalog["engines"][name]["capabilities"]["pitr"]
+    with pytest.raises(AnsibleError, match="'version': allowed is one of versions, parameters, capabilities, conn"):
+        lookup(name, "version")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_its_example_of_a_connection(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DBAAS_REPOSITORY", raising=False)
+    text: str = read_docstring(str(ROOT / f"plugins/lookup/{name}.py"))["plainexamples"]
+    (example,) = [task["ansible.builtin.debug"]["msg"] for task in yaml.safe_load(text) if "'connection'" in str(task)]
+    service = example.partition("acme/")[2].partition("'")[0]
+    item = copy(service, "Active", 3)
+    item["spec"]["engine"] = name
+    world.clusters["lagos"].answers = [{service: item}]
+    assert Templar(loader=DataLoader()).template(trust_as_template(example)) == "cql://orders-client:9142"
+    (known,) = lookup(name, "connection", service=f"acme/{service}")
+    assert known["secretRef"] == {"name": "orders-credentials"}
+    assert "password" not in str(known)
+    item["spec"]["engine"] = "other"
+    with pytest.raises(AnsibleError, match=f"acme/{service} is a service of other: ask lookup dbaas.platform.other"):
+        lookup(name, "connection", service=f"acme/{service}")
+
+
+def test_a_service_that_has_no_connection_says_why(services: World) -> None:
+    services.clusters["lagos"].answers = [{"orders": copy("orders", "Provisioning", 1)}]
+    with pytest.raises(AnsibleError, match=r"acme/orders is \w+: it has no connection yet \(lagos: "):
+        lookup("scylla", "connection", service="acme/orders")
+    with pytest.raises(AnsibleError, match="allowed is <tenant>/<service>"):
+        lookup("scylla", "connection")

@@ -19,7 +19,8 @@ from tests.unit.runner.world import MODULES
 
 Json = dict[str, Any]
 PLUGINS = "ansible_collections.dbaas.platform.plugins"
-LOOKUPS = ("awx_job_templates", "connection", "platform", "service_catalog", "service_claim")
+ENGINES = ("aerospike", "dragonfly", "mongodb", "scylla", "vitess", "yugabyte")
+LOOKUPS = tuple(sorted(("awx_job_templates", "connection", "platform", "service_catalog", "service_claim", *ENGINES)))
 #: those that look at the repository alone -> their other options
 OF_GIT = {
     "awx_job_templates": ("common", "differing", "without", "catalog"),
@@ -92,7 +93,8 @@ def test_lookup_reads_the_same_environment_as_the_modules(name: str) -> None:
     spec = specs.connections()
     if name in OF_GIT:
         del spec["kubeconfig"]
-    assert set(options) == {"_terms", *OF_GIT.get(name, ()), *spec}
+    service = ("service",) if name in ENGINES else ()
+    assert set(options) == {"_terms", *service, *OF_GIT.get(name, ()), *spec}
     for key, item in spec.items():
         assert options[key]["type"] == item["type"]
         assert [variable["name"] for variable in options[key]["env"]] == item["fallback"][1]
