@@ -142,7 +142,7 @@ def stopped(spec: Json) -> tuple[str, str]:
     pool = spec.get("placement", {}).get("pool")
     if pool:
         return NOT_BUILT, f"it is placed in {pool}, but making databases in a pool is not built yet"
-    return NO_POOL, f"{_lacking(spec)}; declare the service again when it does"
+    return NO_POOL, f"{_lacking(spec)}; when it does, playbook reconcile_claims places the service"
 
 
 def _lacking(spec: Json) -> str:

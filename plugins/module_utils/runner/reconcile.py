@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import Snapshot
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim, paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
     FieldError,
@@ -40,6 +42,8 @@ Json = dict[str, Any]
 
 #: bytes of a derived file within which it says what it was made from
 BEGINNING = 4096
+#: how a derived file begins whose service is a database in a pool, and how a claim's file names the pool
+_SHARED, _POOL = re.compile(rb"(?m)^ +dbaas\.example\.com/plan: shared$"), re.compile(rb"\bpool: *\S")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def run(run: Run) -> Json:
 
 
 def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome]:
-    _catalog, platform = base.kept(snapshot)
+    catalog, platform = base.kept(snapshot)
     places = places_of(run, snapshot)
     request = base.request(run, snapshot.commit)
     tenants_plan, problems = _tenants(snapshot, places, platform, request.renderer)
@@ -98,7 +102,7 @@ def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome
     mine = [item for item in mine if keys[item.source][0] not in broken]
     wanted = [
         path
-        for path in unrendered(snapshot, places, platform)
+        for path in dict.fromkeys([*unrendered(snapshot, places, platform), *unplaced(snapshot, places, catalog)])
         if (tenant := places[path].tenant) not in broken and (tenant, places[path].name) not in keys.values()
     ]
     files = snapshot.read(wanted)
@@ -163,6 +167,22 @@ def unrendered(snapshot: Tree, places: Mapping[str, Place], platform: Platform) 
         if not regions or any(region not in made or made[region].get("claim-blob") != blob for region in regions):
             found.append(path)
     return found
+
+
+def unplaced(snapshot: Tree, places: Mapping[str, Place], catalog: Catalog) -> list[str]:
+    """Paths of the claims of the shared plan that have no pool yet, where the catalog names any."""
+    if not any(region.get("pools") for region in catalog.regions.values()):
+        return []
+    files = {(place.tenant, place.name): path for path, place in places.items() if place.kind == "claim"}
+    derived = [path for path, place in places.items() if place.kind == "service"]
+    shared = [
+        files[key]
+        for path, content in snapshot.read(derived, BEGINNING).items()
+        if (key := (places[path].tenant, places[path].name)) in files
+        and _SHARED.search(content)
+        and stamped(content).get("action") != ACTION
+    ]
+    return [path for path, content in snapshot.read(shared).items() if not _POOL.search(content)]
 
 
 def regions_of(path: str, content: bytes) -> list[str]:

@@ -24,7 +24,7 @@ POOL = {"placement": {"pool": "platform/pool-a"}}
 T0, T1 = "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z"
 NONE = (
     "no yugabyte takes databases of others in lagos: the catalog names none (regions.lagos.pools.yugabyte); "
-    "declare the service again when it does"
+    "when it does, playbook reconcile_claims places the service"
 )
 
 

@@ -61,6 +61,20 @@ def test_a_claim_that_a_person_writes_is_rendered(world: World, tmp_path: Path) 
     assert not world.run("gitops_reconciliation")["changed"]
 
 
+def test_who_waits_for_a_pool_is_placed_when_one_comes(world: World, tmp_path: Path) -> None:
+    claims = [claim("shop", sku="yb-shared"), claim("orders"), claim("books", sku="vt-shared")]
+    world.run("service_claims", claims=claims)
+    assert not world.run("gitops_reconciliation")["changed"]
+    add_pool(world, tmp_path)
+    (problem,) = world.run("gitops_validation_info")["problems"]
+    assert (problem["file"], problem["code"]) == (CLAIM_FILE, "not-rendered")
+    (operation,) = world.run("gitops_reconciliation")["operations"]
+    assert (operation["name"], operation["changed"]) == ("shop", ["spec.placement"])
+    assert world.document(DERIVED)["spec"]["placement"] == {"pool": "platform/pool-a"}
+    assert not world.run("gitops_reconciliation")["changed"]
+    assert world.run("gitops_validation_info")["problems"] == []
+
+
 def test_waiting_for_it_ends_at_once(world: World) -> None:
     world.run("service_claim", **SHOP)
     world.clusters["lagos"].answers = [{"shop": live(world)}]
