@@ -114,6 +114,8 @@ def _claim_state() -> Spec:
         "adopt": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
         "deletion_policy": {"type": "str", "choices": list(POLICIES), "default": "retain"},
+        # maintenance is the claim's field
+        "timing": {"type": "str", "choices": ["window", "now"], "default": "window"},
     }
 
 

@@ -68,6 +68,12 @@ operations:
       name: orders
       regions: [lagos]
       tenant: acme
+waiting:
+  description: Services whose claims were edited, and wait for a window of maintenance.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: orders, tenant: acme, until: "2026-01-03T22:30:00Z"}]
 tenants:
   description: The tenants whose foundations were rendered.
   returned: always

@@ -57,6 +57,15 @@ options:
     type: str
     choices: [retain, snapshot, delete]
     default: retain
+  timing:
+    description:
+      - When a change that restarts nodes is rendered, of a service whose claim has windows in C(spec.maintenance).
+      - V(window) commits the claim at once, and leaves what runs as it is while no window is open (action C(hold)); playbook
+        reconcile_claims renders it when one is. Until then whatever else is changed of the service waits too.
+      - V(now) waits for nothing.
+    type: str
+    choices: [window, now]
+    default: window
 extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
@@ -134,9 +143,10 @@ operations:
     id: {description: Id of the operation., type: str, returned: always}
     tenant: {description: Tenant., type: str, returned: always}
     name: {description: Name of the service., type: str, returned: always}
-    action: {description: "create, update or unchanged.", type: str, returned: always}
+    action: {description: "create, update, hold or unchanged.", type: str, returned: always}
     changed: {description: "Fields of the whole spec that differ.", type: list, elements: str, returned: always}
     regions: {description: Regions of the service., type: list, elements: str, returned: always}
+    waits_until: {description: When the window opens that the change waits for; empty when it waits for none., type: str, returned: always}
     plan:
       description: What the operation means; in check mode what it would mean.
       type: dict

@@ -26,6 +26,7 @@ CODES: dict[str, bool] = {
     "orphan": True,
     "not-synced": True,
     "not-rendered": True,
+    "waits-for-window": False,
     "version-expired": False,
     "version-deprecated": False,
     "older-catalog": False,

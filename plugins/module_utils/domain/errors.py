@@ -102,6 +102,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "gitops-invalid": ("user", False, "Correct the files named, or restore them from the repository's history."),
     "drift-found": ("user", False, "See the table: each line says what is not as it should be, and where."),
     "not-rendered": ("user", False, "Run playbook reconcile_claims; a push webhook of the Git host may do it."),
+    "waits-for-window": ("user", False, "Wait for the window, or run service_claim with timing: now."),
     "derived-edited": ("user", False, "Restore the file, and edit the claim or tenant.yaml that it is made from."),
     "foreign-object": ("user", False, "Take the object out: it would stop every service of this tenant from syncing."),
     "declaration-gone": (

@@ -51,6 +51,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     "nodes-missing": ("dependency", "See the events of the pods: which nodes are not ready, and why."),
     "in-progress": ("dependency", "Wait: playbook wait_for_service tells the progress."),
     "not-ready": ("dependency", "Read the conditions of the claim's copy."),
+    **_as_errors("waits-for-window"),
     "active": ("user", "Nothing."),
 }
 _RANK = {code: number for number, code in enumerate(CAUSES)}
@@ -62,8 +63,9 @@ _EVENTS = 5
 class Committed:
     """What the repository holds of a service in one region.
 
-    claim: the file that declares it, "" when none does; rendered: out of the claim as it stands now; problem: why the
-    derived file cannot be read, "" when it can.
+    claim: the file that declares it, "" when none does; rendered: out of the claim as it stands now; waits: when the
+    window opens before which it is not, "" when it waits for none; problem: why the derived file cannot be read, ""
+    when it can.
     """
 
     claim: str
@@ -75,6 +77,7 @@ class Committed:
     requester: str = ""
     deadline: str = ""
     problem: str = ""
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,8 @@ def _in_git(tenant: str, name: str, item: Evidence, git: Committed) -> Iterator[
         yield Finding("being-deleted", item.region, f"{git.requester or 'somebody'} deprovisions the service")
     elif not git.claim:
         yield Finding("orphan", item.region, f"{path} is there, and no claim: somebody removed it by hand")
+    elif git.waits:
+        yield Finding("waits-for-window", item.region, f"a change of {git.claim} waits for its window: {git.waits}")
     elif not git.rendered:
         yield Finding("not-rendered", item.region, f"{path} was rendered of another content of the claim's file")
 

@@ -8,9 +8,18 @@ import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, charts, names, paths, quota, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import (
+    born,
+    charts,
+    maintenance,
+    names,
+    paths,
+    quota,
+    tenant,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import OPERATOR, Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Admission, Claim
@@ -37,7 +46,9 @@ RETAINED = f"{GROUP}/retained"
 #: the action of a copy that is being deleted
 ACTION = "delete"
 _DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
-_SUBJECTS = {"rollback": "Roll back", "cancel": "Cancel the last operation of"}
+#: the action of a change that is declared, and rendered when a window of the claim's is open
+HOLD = "hold"
+_SUBJECTS = {"rollback": "Roll back", "cancel": "Cancel the last operation of", HOLD: "Hold a change of"}
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
 
@@ -76,7 +87,9 @@ class Document:
 class Operation:
     """What happens to one object: changed names fields (`spec.storage.size`), effects what that means.
 
-    action is create, update, rollback, cancel or unchanged; requester, where it is another than the request's.
+    action is create, update, hold, rollback, cancel or unchanged; requester, where it is another than the request's;
+    waits: when (RFC 3339) a window opens for what the claim's file says and nothing is rendered from yet, "" where
+    nothing waits.
     """
 
     id: str
@@ -87,6 +100,7 @@ class Operation:
     regions: tuple[str, ...] = ()
     effects: Effects = NOTHING
     requester: str = ""
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,8 @@ class ClaimsPlan:
 class Request:
     """Who asks: requester and deadline stand in the commit and in the copies; parent is the commit planned on.
 
-    origin: how it is delivered (git or direct), as the copies have it.
+    origin: how it is delivered (git or direct), as the copies have it; now: the moment (UTC) at which changes that
+    restart nodes look for an open window of their claim; None: they do not.
     """
 
     parent: str
@@ -111,6 +126,7 @@ class Request:
     deadline: str
     renderer: str
     origin: str = "git"
+    now: datetime | None = None
 
 
 def wanted_paths(documents: Iterable[Document], platform: Platform, *, by_chart: bool = False) -> list[str]:
@@ -366,6 +382,37 @@ def _plan_one(
             raise
         plan.claims.pop()
         return [replace(item, source=label) for item in error.errors]
+    changed: tuple[str, ...] = ()
+    effects = creation(claim.spec, catalog)
+    if copy and before:
+        labels = {claims.PROJECT: _metadata(copy, "labels").get(claims.PROJECT, claim.project)}
+        changed = (
+            *_differences(before, claim.spec, "spec"),
+            *_differences(labels, {claims.PROJECT: claim.project}, "metadata.labels"),
+        )
+        more: list[Consequence] = []
+        stood = tuple(
+            _metadata(copy, "annotations").get(f"{GROUP}/{each}") for each in ("catalog-revision", "renderer")
+        )
+        home = claim.spec["region"]
+        if stood != (catalog.revision, request.renderer) and home in derived:
+            again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
+            more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
+        effects = of_change(before, claim.spec, changed, catalog, more, claim.driver)
+    regions = tuple(claim.regions)
+    # what is going must not go on because of a window
+    if before and not going and (waits := _waits(claim, effects, request)):
+        if request.origin != "git":
+            plan.claims.pop()
+            words = f"now, or a run after {waits}, when a window opens: without Git nothing keeps a change until then"
+            return [FieldError("timing", "window", words, "now", label)]
+        action, operation = "unchanged", ""
+        if content != stands:
+            action, operation = HOLD, str(uuid.uuid5(uuid.UUID(service_id), f"{request.parent}/{HOLD}"))
+            plan.files[path] = content
+        held = Operation(operation, tenant_id, name, action, changed, regions, effects, requester, waits)
+        plan.operations.append(held)
+        return []
     plan.files[path] = content
     for region, objects in manifests.items():
         plan.files[paths.service(tenant_id, region, name)] = derived_file(path, yaml.dump_all(objects))
@@ -385,26 +432,17 @@ def _plan_one(
                 for item in yaml.load_all(files[where], where)
             ]
             plan.files[where] = derived_file(path, yaml.dump_all(kept))
-    changed: tuple[str, ...] = ()
-    effects = creation(claim.spec, catalog)
-    if copy and before:
-        labels = {claims.PROJECT: _metadata(copy, "labels").get(claims.PROJECT, claim.project)}
-        changed = (
-            *_differences(before, claim.spec, "spec"),
-            *_differences(labels, {claims.PROJECT: claim.project}, "metadata.labels"),
-        )
-        more: list[Consequence] = []
-        stood = tuple(
-            _metadata(copy, "annotations").get(f"{GROUP}/{each}") for each in ("catalog-revision", "renderer")
-        )
-        home = claim.spec["region"]
-        if stood != (catalog.revision, request.renderer) and home in derived:
-            again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
-            more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
-        effects = of_change(before, claim.spec, changed, catalog, more, claim.driver)
-    regions = tuple(claim.regions)
     plan.operations.append(Operation(operation, tenant_id, name, action, changed, regions, effects, requester))
     return []
+
+
+def _waits(claim: Claim, effects: Effects, request: Request) -> str:
+    """When the next window opens for what restarts nodes, "" when it need not wait."""
+    stretches = maintenance.windows(claim.spec)
+    if effects.restart == "none" or not stretches or request.now is None:
+        return ""
+    opens = maintenance.opens(stretches, request.now)
+    return opens.strftime("%Y-%m-%dT%H:%M:%SZ") if opens > request.now else ""
 
 
 def _lacks_releases(claim: Claim, files: Mapping[str, bytes], yaml: Yaml) -> bool:

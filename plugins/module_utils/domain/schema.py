@@ -41,8 +41,9 @@ PATTERNS: dict[str, str] = {
         "an image such as registry.example.com/team/server:1.2.3"
     ),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day in quotes, such as '02:30'",
-    r"^([1-9]|[1-9][0-9]|[1-9][0-9][0-9]|1[0-3][0-9][0-9]|14[0-3][0-9]|1440)m$|^([1-9]|1[0-9]|2[0-4])h$": (
-        "at most a day, such as 90m or 4h"
+    # whoever renders what waits for a window looks every quarter of an hour
+    r"^([3-9][0-9]|[1-9][0-9][0-9]|1[0-3][0-9][0-9]|14[0-3][0-9]|1440)m$|^([1-9]|1[0-9]|2[0-4])h$": (
+        "half an hour to a day, such as 90m or 4h"
     ),
 }
 NAME, LABEL, IDENTIFIER, SERVICE, SIZE, MEMORY, CPU, DURATION, INTERVAL, VERSION_TEXT, DATE, ADDRESS, *_MORE = PATTERNS

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,16 @@ def shipped(root: Path) -> Json:
     }
 
 
-def request(run: Run, parent: str) -> Request:
-    """Who asks: AWX's user where AWX runs us (the action gives it), else the local one."""
+def now() -> datetime:
+    """The moment, in UTC; here alone, so that tests can say another one."""
+    return datetime.now(UTC)
+
+
+def request(run: Run, parent: str, *, windows: bool = False) -> Request:
+    """Who asks: AWX's user where AWX runs us (the action gives it), else the local one.
+
+    windows: whether changes that restart nodes wait for a window of their claim.
+    """
     requester = run.text("requester") or _local_user()
     deadline = run.text("deadline") or "30m"
     try:
@@ -79,7 +88,7 @@ def request(run: Run, parent: str) -> Request:
         raise InvalidFields("option-invalid", [error]) from None
     # one word: it stands among others in the commit's trailers
     origin = "direct" if run.text("delivery") == "direct" else "git"
-    return Request(parent, "_".join(requester.split()), deadline, VERSION, origin)
+    return Request(parent, "_".join(requester.split()), deadline, VERSION, origin, now() if windows else None)
 
 
 def _local_user() -> str:

@@ -111,8 +111,10 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
     with direct.target(run, {key for item in given if (key := claims.key(item.data))}) as target:
         if isinstance(target, direct.Clusters):
             plan = partial(_direct, run, target)
+        elif run.options.get("adopt"):
+            plan = partial(_adopted, run)
         else:
-            plan = partial(_adopted if run.options.get("adopt") else change, run)
+            plan = partial(change, run, windows=_windows(run))
         result = send(run, target, lambda tree: plan(tree, given))
     return _with_purged(run, given, result) if run.options.get("purge") and not result.get("failed") else result
 
@@ -203,6 +205,12 @@ def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) ->
             if item.action != "unchanged":
                 how = "applied" if applied else f"committed {delivered.commit[:12]}"
                 run.progress(f"{item.tenant}/{item.name}: {how} ({item.action})")
+    waiting = [item for item in plan.operations if item.waits]
+    for item in waiting if len(waiting) <= wait.EACH else ():
+        run.progress(f"{item.tenant}/{item.name}: waits for its window, which opens {item.waits}")
+    if len(waiting) > wait.EACH:
+        first = min(item.waits for item in waiting)
+        run.progress(f"{len(waiting)} services wait for their windows, the first of which opens {first}")
     if isinstance(target, direct.Clusters) and target.left:
         return target.incomplete(result)
     if delivered.proposed and run.options.get("wait") and not run.check:
@@ -217,7 +225,11 @@ def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) ->
             # what is unchanged may have been committed just now by somebody else
             wait.Wanted.of(
                 claim,
-                operation.id or base.operation_in(files[paths.service(claim.tenant, claim.spec["region"], claim.name)]),
+                # what waits for a window runs as it did
+                ""
+                if operation.waits
+                else operation.id
+                or base.operation_in(files[paths.service(claim.tenant, claim.spec["region"], claim.name)]),
             )
             for claim, operation in zip(plan.claims, plan.operations, strict=True)
         ]
@@ -245,7 +257,7 @@ def _tell(run: Run, operations: Sequence[Operation]) -> None:
 
 def _direct(run: Run, clusters: direct.Clusters, live: direct.Live, given: Sequence[Document]) -> Change[Planned]:
     """What these claims change in the clusters themselves."""
-    found = change(run, live, clusters.identified(live, given), yaml=direct.YAML)
+    found = change(run, live, clusters.identified(live, given), yaml=direct.YAML, windows=_windows(run))
     if charted := [claim for claim in found.result[0].claims if claim.driver == BY_CHART]:
         named = ", ".join(f"{claim.tenant}/{claim.name}" for claim in charted)
         words = f"delivery: direct: charts make {named}, and it is Argo CD that renders them: deliver by git"
@@ -271,20 +283,28 @@ def _adopted(run: Run, snapshot: Tree, given: Sequence[Document]) -> Change[Plan
     return found
 
 
+def _windows(run: Run) -> bool:
+    """Whether changes that restart nodes wait for a window of their claim."""
+    return run.text("timing") == "window"
+
+
 def change(
     run: Run,
     snapshot: Tree,
     given: Sequence[Document],
+    *,
     yaml: Yaml = base.YAML,
     over: Mapping[str, bytes | None] | None = None,
+    windows: bool = False,
 ) -> Change[Planned]:
     """What these claims change in the repository; the plan, the platform and the files that were read come with it.
 
-    over: files that the same commit changes already.
+    over: files that the same commit changes already; windows: whether changes that restart nodes wait for a window of
+    their claim.
     """
     ids = {identity[0] for item in given if (identity := claims.key(item.data))}
     catalog, platform = base.kept(snapshot, map(paths.tenant, ids))
-    request = base.request(run, snapshot.commit)
+    request = base.request(run, snapshot.commit, windows=windows)
     tenants = base.tenants_of(snapshot, ids)
     held = held_paths(snapshot.blobs, limited) if (limited := quota.of(tenants)) else []
     wanted = {
@@ -340,16 +360,18 @@ def _result(plan: ClaimsPlan, *, changed: bool) -> Json:
         "manifests": {"count": sum(len(objects) for objects in plan.manifests.values())},
         "operations": [
             {
-                "id": item.id or None,
+                # no copy will ever bear that of a change which waits
+                "id": None if item.waits else item.id or None,
                 "tenant": item.tenant,
                 "name": item.name,
                 "action": item.action,
                 "changed": list(item.changed),
                 "regions": list(item.regions),
                 "plan": item.effects.data(),
+                "waits_until": item.waits or None,
             }
             for item in plan.operations
-            if item.action != "unchanged" or len(plan.operations) == 1
+            if item.action != "unchanged" or item.waits or len(plan.operations) == 1
         ],
         "warnings": [f"{item.tenant}/{item.name}: {warning}" for item in plan.claims for warning in item.warnings],
     }

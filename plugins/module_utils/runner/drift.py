@@ -53,7 +53,7 @@ def run(run: Run) -> Json:
         scope, by_chart = run.options.get("tenants") or [], catalog.charts
         live = _look(run, pops, lambda cluster, pop: _live(cluster, pop, scope, by_chart))
         found = [item for pop in pops.values() for item in _of_pop(run, pop, live[pop.name], snapshot, places, catalog)]
-        found += _unrendered(snapshot, places, platform, pops)
+        found += _unrendered(run, snapshot, places, platform, pops)
     order = {code: number for number, code in enumerate(drift.CODES)}
     found.sort(key=lambda item: (item.pop, order[item.code], item.tenant, item.service, item.object))
     result: Json = {
@@ -207,15 +207,18 @@ def _is_object(item: Any) -> bool:
 
 
 def _unrendered(
-    snapshot: Snapshot, places: Mapping[str, Place], platform: Platform, pops: Mapping[str, Pop]
+    run: Run, snapshot: Snapshot, places: Mapping[str, Place], platform: Platform, pops: Mapping[str, Pop]
 ) -> Iterator[Finding]:
     files = reconcile.unrendered(snapshot, places, platform)
+    waiting = reconcile.waiting(run, snapshot, files)
     for path, content in snapshot.read(files).items():
         place = places[path]
         for pop in reconcile.regions_of(path, content) or pops:
             if pop in pops:
-                words = "the claim was edited, and is not rendered"
-                yield Finding(pop, "not-rendered", words, tenant=place.tenant, service=place.name, file=path)
+                code, words = "not-rendered", "the claim was edited, and is not rendered"
+                if path in waiting:
+                    code, words = "waits-for-window", f"the claim was edited, and waits until {waiting[path]}"
+                yield Finding(pop, code, words, tenant=place.tenant, service=place.name, file=path)
 
 
 def applications(run: Run) -> Json:

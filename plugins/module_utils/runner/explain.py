@@ -26,7 +26,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
     GROUP,
     NAMESPACE,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info, reconcile
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.wait import Wanted
 
@@ -136,7 +136,7 @@ def gather(run: Run) -> Gathered:
                 platform = base.kept(snapshot)[1]
                 services = info.from_git(snapshot, platform, tenant, names, there=_declared(snapshot, tenant))
                 files = _files(snapshot, services)
-                found = Gathered(services, {}, _committed(snapshot, services, files), snapshot.commit, files)
+                found = Gathered(services, {}, _committed(run, snapshot, services, files), snapshot.commit, files)
         except DbaasError as error:
             # without Git the copies still tell what the regions have
             if not error.code.startswith("git-"):
@@ -179,7 +179,7 @@ def _files(snapshot: Snapshot, services: Sequence[Wanted]) -> dict[str, bytes]:
 
 
 def _committed(
-    snapshot: Snapshot, services: Sequence[Wanted], files: Mapping[str, bytes]
+    run: Run, snapshot: Snapshot, services: Sequence[Wanted], files: Mapping[str, bytes]
 ) -> dict[tuple[str, str], Committed]:
     places = {
         (item.name, region): paths.service(item.tenant, region, item.name)
@@ -206,7 +206,9 @@ def _committed(
         said = {key: str(notes.get(f"{GROUP}/{key}") or "") for key in ("operation", "action", "requester", "deadline")}
         rendered = notes.get(f"{GROUP}/claim-blob") == snapshot.blobs.get(claim)
         found[name, region] = Committed(claim, founded, True, rendered, **said)
-    return found
+    stale = {item.claim for item in found.values() if item.claim and item.derived and not item.rendered}
+    waits = reconcile.waiting(run, snapshot, stale)
+    return {key: replace(item, waits=waits.get(item.claim, "")) for key, item in found.items()}
 
 
 def _region(run: Run, pop: Pop | None, region: str, tenant: str) -> Region:

@@ -66,6 +66,11 @@ def run(run: Run) -> Json:
     result: Json = {
         **review.told(delivered),
         "operations": [_operation(item) for item in services],
+        "waiting": [
+            {"tenant": item.tenant, "name": item.name, "until": item.waits}
+            for item in (outcome.claims.operations if outcome.claims else [])
+            if item.waits
+        ],
         "tenants": [{key: _operation(item)[key] for key in ("tenant", "action", "regions")} for item in tenants],
         "problems": [item.data() for item in outcome.problems],
         "warnings": [
@@ -111,7 +116,9 @@ def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome
     over = tenants_plan.files
     # an object of a cluster has no lines
     sieve = declared.Sieve(
-        lambda some: claims.change(run, snapshot, some, over=over), lambda path: files.get(path, b""), problems
+        lambda some: claims.change(run, snapshot, some, over=over, windows=True),
+        lambda path: files.get(path, b""),
+        problems,
     )
     plan = sieve.sift([*mine, *given]).result[0]
     message = _message(
@@ -183,6 +190,15 @@ def unplaced(snapshot: Tree, places: Mapping[str, Place], catalog: Catalog) -> l
         and stamped(content).get("action") != ACTION
     ]
     return [path for path, content in snapshot.read(shared).items() if not _POOL.search(content)]
+
+
+def waiting(run: Run, snapshot: Tree, paths_: Iterable[str]) -> dict[str, str]:
+    """Of claims that are not rendered, those that wait for a window: path -> when it opens (RFC 3339)."""
+    files = {path: content for path, content in snapshot.read(paths_).items() if b"windows" in content}
+    given, _wrong = declared.claim_files(files)
+    sieve = declared.Sieve(lambda some: claims.change(run, snapshot, some, windows=True), files.__getitem__, [])
+    plan = sieve.sift(given).result[0] if given else None
+    return {paths.claim(item.tenant, item.name): item.waits for item in (plan.operations if plan else []) if item.waits}
 
 
 def regions_of(path: str, content: bytes) -> list[str]:

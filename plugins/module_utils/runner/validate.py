@@ -234,7 +234,7 @@ class _Check:
                 errors = Admission(catalog, platform, None).admit(item.data, source=item.source)[1]
                 problems += declared.fields(errors, "claim-invalid", item.source, files[item.source])
         sieve = declared.Sieve(
-            lambda some: claims.change(self.run, self.tree, some).result[0], files.__getitem__, problems
+            lambda some: claims.change(self.run, self.tree, some, windows=True).result[0], files.__getitem__, problems
         )
         return sieve.sift(known), problems
 
@@ -245,14 +245,17 @@ class _Check:
 
     def _rendered(self, plan: ClaimsPlan, catalog: Catalog, platform: Platform) -> Iterator[Problem]:
         for portion in _portions(list(zip(plan.claims, plan.operations, strict=True))):
-            same = [claim for claim, operation in portion if operation.action == "unchanged"]
+            same = [claim for claim, operation in portion if operation.action == "unchanged" and not operation.waits]
             derived = [paths.service(claim.tenant, pop, claim.name) for claim in same for pop in claim.regions]
             files = self.tree.read(derived)
             for claim, operation in portion:
                 path = paths.claim(claim.tenant, claim.name)
                 for warning in claim.warnings:
                     yield Problem(path, 1, "claim-warning", warning, WARNING)
-                if operation.action == "unchanged":
+                if operation.waits:
+                    words = f"{claim.tenant}/{claim.name} waits for its window, which opens {operation.waits}"
+                    yield Problem(path, 1, "waits-for-window", words, WARNING)
+                elif operation.action == "unchanged":
                     yield from self._exact(claim, path, catalog, platform, files)
                 else:
                     yield self._not_rendered(claim, path)

@@ -82,6 +82,11 @@ def test_an_active_service_has_no_findings() -> None:
             "rendered of another content of the claim's file",
         ),
         (
+            Committed(CLAIM, True, True, False, OPERATION, waits="2026-01-03T22:30:00Z"),
+            "waits-for-window",
+            f"a change of {CLAIM} waits for its window: 2026-01-03T22:30:00Z",
+        ),
+        (
             Committed(CLAIM, True, True, problem="services/ring.yaml, line 3: no YAML"),
             "document-invalid",
             "line 3: no YAML",

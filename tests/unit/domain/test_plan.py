@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -429,3 +431,87 @@ def test_a_tenant_file_that_someone_emptied_is_written_anew() -> None:
     plan = tenants_planned({**files, "tenants/acme/tenant.yaml": b"# nothing\n"}, acme("lagos"))
     assert list(plan.files) == ["tenants/acme/tenant.yaml"]
     assert plans.Operation("", "acme", "acme", "update", ("spec",), ("lagos",)) == plan.operations[0]
+
+
+# --- windows of maintenance -------------------------------------------------------------------------------------------
+
+#: a Thursday, and the Saturday night after it
+THURSDAY, SATURDAY = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 3, 23, tzinfo=UTC)
+NIGHTS: Json = {"maintenance": {"windows": [{"days": ["sat"], "start": "22:30", "duration": "4h"}]}}
+STRONGER: Json = {**SMALL, **NIGHTS, "resources": {"node": {"cpu": "8"}}}
+
+
+def at(moment: datetime | None, parent: str = "beef", origin: str = "git") -> Request:
+    return replace(request(parent), now=moment, origin=origin)
+
+
+def running() -> Files:
+    return applied({}, planned({}, shipped.document({**SMALL, **NIGHTS}), asked=at(THURSDAY)))
+
+
+def test_what_restarts_nodes_waits_for_its_window() -> None:
+    files = running()
+    plan = planned(files, shipped.document(STRONGER), asked=at(THURSDAY))
+    (operation,) = plan.operations
+    assert (operation.action, operation.waits) == ("hold", "2026-01-03T22:30:00Z")
+    assert (operation.effects.restart, operation.changed) == ("rolling", ("spec.resources.node.cpu",))
+    # the declaration alone: what runs stays as it is
+    assert list(plan.files) == [CLAIM]
+    assert plan.manifests == {}
+    message = claims_message(plan.operations, at(THURSDAY))
+    assert message.startswith("Hold a change of service 123/ring\n")
+    assert f"Dbaas-Operation: {operation.id} hold 123/ring requester=ada" in message
+    files = applied(files, plan)
+    # again: nothing more to be done, and it waits
+    (again,) = planned(files, shipped.document(STRONGER), asked=at(THURSDAY, "f00d")).operations
+    assert (again.action, again.id, again.waits) == ("unchanged", "", "2026-01-03T22:30:00Z")
+    # the window opens
+    opened = planned(files, shipped.document(STRONGER), asked=at(SATURDAY, "f00d"))
+    assert [(item.action, item.waits, item.changed) for item in opened.operations] == [
+        ("update", "", ("spec.resources.node.cpu",))
+    ]
+    files = applied(files, opened)
+    assert spec_of(files, LAGOS)["resources"]["node"]["cpu"] == "8"
+    assert actions(planned(files, shipped.document(STRONGER), asked=at(THURSDAY, "dead"))) == ["unchanged"]
+
+
+@pytest.mark.parametrize(
+    ("change", "moment"),
+    [
+        # restarts nothing
+        ({**SMALL, **NIGHTS, "networking": {"allowedCIDRs": ["10.0.0.0/8"]}}, THURSDAY),
+        # whoever asks for now gets it
+        (STRONGER, None),
+        # without windows nothing waits: those that the claim will have count
+        ({**SMALL, "resources": {"node": {"cpu": "8"}}}, THURSDAY),
+    ],
+)
+def test_what_does_not_wait(change: Json, moment: datetime | None) -> None:
+    plan = planned(running(), shipped.document(change), asked=at(moment))
+    assert [(item.action, item.waits) for item in plan.operations] == [("update", "")]
+    assert set(plan.files) == {CLAIM, LAGOS}
+
+
+def test_what_is_new_or_going_does_not_wait() -> None:
+    assert actions(planned({}, shipped.document(STRONGER), asked=at(THURSDAY))) == ["create"]
+    files = running()
+    files[LAGOS] = files[LAGOS].replace(b"dbaas.example.com/action: create", b"dbaas.example.com/action: delete")
+    plan = planned(files, shipped.document(STRONGER), asked=at(THURSDAY))
+    assert [(item.action, item.waits) for item in plan.operations] == [("update", "")]
+
+
+def test_what_waits_is_taken_back_by_declaring_what_runs() -> None:
+    files = running()
+    before = files[CLAIM]
+    held = applied(files, planned(files, shipped.document(STRONGER), asked=at(THURSDAY)))
+    back = planned(held, shipped.document({**SMALL, **NIGHTS}), asked=at(THURSDAY, "f00d"))
+    assert back.files[CLAIM] == before
+    assert [(item.changed, item.waits) for item in back.operations] == [((), "")]
+
+
+def test_without_git_nothing_keeps_a_change() -> None:
+    with pytest.raises(InvalidFields) as caught:
+        planned(running(), shipped.document(STRONGER), asked=at(THURSDAY, origin="direct"))
+    (error,) = caught.value.errors
+    assert (error.path, error.nearest) == ("timing", "now")
+    assert "2026-01-03T22:30:00Z" in error.allowed

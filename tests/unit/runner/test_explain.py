@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ def test_an_active_service_is_said_to_be(orders: World) -> None:
         assert facts[0].startswith(f"Git: committed, create {orders.operation('orders')} by ")
         assert "Argo CD: services-acme is Synced and Healthy" in facts
         assert found["regions"][region]["objects"][0]["kind"] == "ScyllaCluster"
+
+
+def test_what_waits_for_a_window_is_told_and_is_no_fault(orders: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "now", lambda: datetime(2026, 1, 1, 12, tzinfo=UTC))
+    nights = {"windows": [{"days": ["sat"], "start": "22:30", "duration": "4h"}]}
+    asked: Json = {"tenant": "acme", "name": "orders", "merge": True, "maintenance": nights}
+    orders.run("service_claim", **asked, resources={"node": {"cpu": "8"}})
+    found = why(orders)
+    assert {(item["code"], item["region"]) for item in found["findings"]} == {
+        ("waits-for-window", region) for region in BOTH
+    }
+    assert found["phase"] == "Active"
 
 
 def test_what_the_operator_and_its_pods_say_is_the_verdict(orders: World) -> None:
