@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 from tests.integration.changes import CASES
@@ -18,6 +19,7 @@ from tests.integration.conftest import NAMESPACE, POPS, Platform, git, note_mani
 from tests.lab.api import ApiError, path_of
 from tests.lab.platform import ROOT, environment
 from tests.unit.domain import shipped
+from tests.unit.domain.changes import CHANGES, TAINTED, specs
 
 Json = dict[str, Any]
 
@@ -143,9 +145,14 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
     ]
     # what each change leaves behind it
     claims += [document(f"dry-{case.name}", **case.after) for case in CASES]
+    # and each once more with all that a claim may ask beyond its SKU
+    claims += [
+        document(f"ask-{sku}-{plan}-{len(regions)}", sku=sku, plan=plan, replication={"regions": regions}, **asked(sku))
+        for sku, plan, regions in shipped.every_topology(POPS)
+    ]
     result = platform.module("service_claims", {"claims": claims, "state": "rendered"})
     rendered = result["manifests"]["rendered"]
-    assert len(rendered) > 120
+    assert len(rendered) > 240
     assert {item["object"]["kind"] for item in rendered} >= {engine.kinds[0].kind for engine in ENGINES.values()}
     for sku, plan, regions in shipped.every_topology(POPS):
         # what deprovisioning asks for
@@ -166,6 +173,72 @@ def test_every_manifest_is_accepted_by_the_genuine_crds(platform: Platform, genu
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(try_out, rendered))
     note_manifests(len(rendered))
+
+
+def asked(sku: str) -> Json:
+    """Every parameter of the SKU's engine, a placement, windows, and a pause where the engine can."""
+    engine = shipped.catalog().skus[sku].engine
+    known = shipped.catalog().engines[engine].get("parameters", {})
+    values = {name: data["default"] for name, data in known.items() if isinstance(data["default"], (bool, int, float))}
+    can_pause = getattr(ENGINES[engine], "optional", {}).get("paused") == ""
+    return {
+        **TAINTED,
+        "parameters": values | {name: data["values"][-1] for name, data in known.items() if "values" in data},
+        "maintenance": {"windows": [{"days": ["sat", "sun"], "start": "22:30", "duration": "4h"}]},
+        **({"paused": True} if can_pause else {}),
+    }
+
+
+def test_every_change_is_accepted_by_definitions_and_guards(platform: Platform, genuine: Any) -> None:
+    """What no dry run of a new object shows: the rules that look at what was there before."""
+    assert genuine
+    befores: dict[str, Json] = {}
+    afters: dict[str, tuple[str, Json]] = {}
+    for item in CHANGES:
+        before, after = specs(item)
+        # changes of one and the same service share it: a dry run leaves it as it is
+        name = next((name for name, spec in befores.items() if spec == before), f"was-{item.engine}-{item.name}")
+        befores[name] = before
+        afters[f"{item.engine}-{item.name}"] = name, after
+    was = {name: _made_of(name, spec) for name, spec in befores.items()}
+    made = [(key[0], each) for objects in was.values() for key, each in objects.items() if key[1] in DATA_KINDS]
+    sent = 0
+    try:
+        for pop, each in made:
+            _apply(platform, pop, each)
+        for name, spec in afters.values():
+            for key, each in _made_of(name, spec).items():
+                if each != was[name].get(key):
+                    _apply(platform, key[0], each, "&dryRun=All&fieldValidation=Strict")
+                    sent += 1
+    finally:
+        for pop, each in made:
+            api, path = platform.lab.api(pop, "argocd"), path_of(each)
+            if live := api.get(path):
+                mark = {"metadata": {"annotations": {"dbaas.example.com/deletion": live["metadata"]["uid"]}}}
+                api.request("PATCH", path, json.dumps(mark).encode(), "application/merge-patch+json")
+                api.request("DELETE", path)
+    assert sent >= len(CHANGES)
+    note_manifests(sent)
+
+
+#: kinds that are made for this, and taken away; the copy of a claim is none of them
+DATA_KINDS = {kind.kind for engine in ENGINES.values() for kind in engine.kinds}
+
+
+def _made_of(name: str, spec: Json) -> dict[tuple[str, str, str], Json]:
+    """What is rendered of a spec: (PoP, kind, name) -> object."""
+    claim, errors = shipped.admit(shipped.document({"serviceId": shipped.ID, **spec}, name, "acme"))
+    assert claim is not None, errors
+    rendered = render(claim, shipped.catalog(), shipped.platform(), shipped.STAMP)
+    return {
+        (pop, item["kind"], item["metadata"]["name"]): item for pop, objects in rendered.items() for item in objects
+    }
+
+
+def _apply(platform: Platform, pop: str, item: Json, more: str = "") -> None:
+    api, query = platform.lab.api(pop, "argocd"), f"?fieldManager=test&force=true{more}"
+    api.request("PATCH", path_of(item) + query, json.dumps(item).encode(), "application/apply-patch+yaml")
 
 
 def _service(item: Json) -> str:

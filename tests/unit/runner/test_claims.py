@@ -44,6 +44,7 @@ def test_one_claim_is_one_commit(world: World) -> None:
             "consequences": [],
             "text": ["restart: none; about 16 min", "cost: nothing -> $900 a month (+$900)"],
         },
+        "waits_until": None,
     }
     assert world.git("log", "-1", "--format=%B").splitlines() == [
         "Create service acme/orders",
