@@ -18,6 +18,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import born,
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.explain import Committed, Evidence
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import annotation
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     APPLICATION,
     CLAIM,
@@ -45,6 +46,8 @@ class Region:
     copies: dict[str, Json] = field(default_factory=dict)
     objects: list[Json] = field(default_factory=list)
     applications: dict[str, Json | None] = field(default_factory=dict)
+    #: those of releases, each of one service
+    releases: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
@@ -108,6 +111,11 @@ class Gathered:
             objects=mine,
             applications={
                 name: None if each is None else argocd.words(each) for name, each in answer.applications.items()
+            }
+            | {
+                each["metadata"]["name"]: argocd.words(each)
+                for each in answer.releases
+                if _label(each, "service") == item.name
             },
             events=[each for each in answer.events if _concerns(each, item.name, answer.copies)],
             unread=answer.unread,
@@ -248,5 +256,8 @@ def _region(run: Run, pop: Pop | None, region: str, tenant: str) -> Region:
         application = read(_UNREAD, cluster.get, APPLICATION, pop.argocd_namespace, name)
         if application is not _UNREAD:
             answer.applications[name] = application
+    if any(annotation(copy, "driver") == engines.BY_CHART for copy in answer.copies.values()):
+        found = read(([], ""), cluster.list, APPLICATION, pop.argocd_namespace, f"{GROUP}/service")[0]
+        answer.releases = [each for each in found if paths.namespace_of(each["metadata"]["name"]) == space]
     answer.events = read(([], ""), cluster.list, EVENT, space)[0]
     return answer

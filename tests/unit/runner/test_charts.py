@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import CHART_DATA, DELETION
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, NAMESPACE, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
 
 from tests.unit.runner.applying import Applying
 from tests.unit.runner.synced import Key, SyncedCluster
-from tests.unit.runner.world import POPS, World, claim
+from tests.unit.runner.world import POPS, FakeCluster, World, claim
 
 Json = dict[str, Any]
 CATALOG = "base/catalog/yugabyte.yml"
@@ -277,3 +279,57 @@ def test_what_argocd_renders_is_not_delivered_without_it(charted: Charted) -> No
     error = charted.world.refused("service_claim", tenant="acme", name="orders", delivery="direct", **SERVICE)
     assert error.code == "option-invalid", error.message
     assert "charts make acme/orders" in error.message
+
+
+def application(name: str, sync: str, **labels: str) -> Json:
+    metadata = {"name": name, "namespace": "argocd", "labels": {f"dbaas.example.com/{k}": v for k, v in labels.items()}}
+    message = {"conditions": [{"type": "ComparisonError", "message": "no such chart"}]} if sync != "Synced" else {}
+    return {"metadata": metadata, "spec": {}, "status": {"sync": {"status": sync}, **message}}
+
+
+def reading(charted: Charted) -> None:
+    """What lagos answers: everything of `orders` as it was rendered, and its releases' Applications."""
+    charted.provision("orders", replication={"regions": ["lagos"]})
+    objects = documents.load_all(charted.world.text("tenants/acme/lagos/services/orders.yaml"))
+    objects[0]["metadata"] |= {"generation": 1, "uid": "1"}
+    last = {"id": charted.world.operation("orders")}
+    objects[0]["status"] = {"phase": "Provisioning", "observedGeneration": 1, "lastOperation": last}
+    cluster = FakeCluster()
+    cluster.answers = [{"orders": objects[0]}]
+    for kind in kinds(["yugabyte"]):
+        name = (kind.api_version, kind.kind)
+        cluster.others[kind] = [item for item in objects if (item["apiVersion"], item["kind"]) == name]
+    cluster.others |= {
+        NAMESPACE: [{"metadata": {"name": "tenant-acme", "namespace": None}}],
+        APPLICATION: [
+            application("tenant-acme", "Synced"),
+            application("services-acme", "Synced"),
+            application("chart-acme.orders-a", "Synced", tenant="acme", service="orders"),
+            application("chart-acme.orders-b", "Unknown", tenant="acme", service="orders"),
+            application("chart-acme.carts-a", "Unknown", tenant="acme", service="carts"),
+            application("chart-other.orders-a", "Unknown", tenant="other", service="orders"),
+        ],
+    }
+    charted.world.clusters |= {"lagos": cluster, "johannesburg": FakeCluster()}
+
+
+def test_the_application_of_a_release_that_cannot_be_synced_is_told(charted: Charted) -> None:
+    reading(charted)
+    result = charted.world.run("service_claim_explanation_info", tenant="acme", names=["orders"])
+    (found,) = result["services"]
+    told = " ".join(item["message"] for item in found["findings"])
+    assert "Application chart-acme.orders-b" in told, found
+    assert "no such chart" in told
+    (region,) = found["regions"].values()
+    assert {name for name in region["applications"] if name.startswith("chart-")} == {
+        "chart-acme.orders-a",
+        "chart-acme.orders-b",
+    }
+
+
+def test_a_release_without_its_application_is_drift(charted: Charted) -> None:
+    reading(charted)
+    result = charted.world.run("gitops_drift_info", pops=["lagos"], tenants=["acme"], fail=False)
+    told = [item for item in result["drift"] if item["object"].startswith("Application chart")]
+    found = {(item["code"], item["object"]) for item in told}
+    assert found == {("not-synced", "Application chart-acme.orders-b"), ("missing", "Application chart-acme.orders-c")}
