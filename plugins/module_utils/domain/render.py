@@ -207,7 +207,8 @@ def _network_policies(share: Share, around: Surroundings) -> list[Json]:
             "ingress": [
                 *([] if around.client_pods else [from_clients]),
                 {"from": [own, *blocks(share.peers)], "ports": ports(around.peer_ports + around.client_ports)},
-                {"from": spaces(*around.operator_namespaces)},
+                # an empty list would let everybody in
+                *([{"from": spaces(*around.operator_namespaces)}] if around.operator_namespaces else []),
                 {"from": spaces(MONITORING_NAMESPACE), "ports": ports(around.metrics_ports)},
             ],
             # object storage and the other regions lie outside; what comes in is what a database must guard

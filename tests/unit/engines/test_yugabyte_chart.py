@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -314,3 +315,86 @@ def test_a_service_keeps_the_version_of_its_chart() -> None:
     )
     assert {item["version"] for item in charts.versioned(values(SMALL), values(SMALL), newer)} == {"2025.2.5"}
     assert {item["version"] for item in charts.versioned(values(SMALL), [], newer)} == {"2"}
+
+
+def test_the_job_sets_the_password_and_says_where_copies_go() -> None:
+    job = only(objects({**BIG, "replication": {"factor": 5}}), "Job")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == "yugabytedb/yugabyte:2025.2.5.0-b122"
+    assert container["command"][:2] == ["/bin/bash", "-c"]
+    script = container["command"][2]
+    # in no argument of a program: whoever lists processes would see it
+    assert 'printf "alter role yugabyte with password \'%s\'" "$PASSWORD" |' in script
+    assert "modify_placement_info" in script
+    env = {item["name"]: item for item in container["env"]}
+    assert env["COPIES"]["value"] == "5"
+    assert env["MASTERS"]["value"].count(":7100") == 5
+    assert env["PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": "orders-credentials", "key": "password"}
+    assert pod["restartPolicy"] == "OnFailure"
+    (volume,) = pod["volumes"]
+    (mount,) = container["volumeMounts"]
+    assert volume == {"name": mount["name"], "secret": {"secretName": "orders-a-client-tls"}}
+    assert (mount["mountPath"], mount["readOnly"]) == ("/root/.yugabytedb", True)
+    assert job["spec"]["template"]["metadata"]["labels"]["dbaas.example.com/service"] == "orders"
+    assert job["spec"]["backoffLimit"] == 100
+
+
+def test_what_surrounds_it_finds_its_pods_and_volumes() -> None:
+    policy = only(objects(SMALL), "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {"dbaas.example.com/service": "orders"}
+    # no operator has to come in, and a rule from nowhere would be one from everywhere
+    assert len(policy["ingress"]) == 3
+    assert all(rule["from"] and rule["ports"] for rule in policy["ingress"])
+    (disk,) = [
+        rule["expr"]
+        for rule in only(objects(SMALL), "PrometheusRule")["spec"]["groups"][0]["rules"]
+        if rule["alert"] == "DatabaseDiskFull"
+    ]
+    pattern = disk.split('persistentvolumeclaim=~"')[1].split('"')[0]
+    assert re.fullmatch(pattern, "orders-b-datadir0-orders-b-yb-tserver-1")
+    assert not re.fullmatch(pattern, "orders-b-a-datadir0-orders-b-a-yb-tserver-1")
+
+
+def test_a_certificate_of_the_tenants_own_is_not_used() -> None:
+    brought = {"networking": {"tls": {"certificate": "mine"}}}
+    assert any("mine is not used" in warning for warning in admitted({**SMALL, **brought}).warnings)
+    assert admitted(SMALL).warnings == ()
+
+
+def test_its_copies_are_counted_once_and_for_all() -> None:
+    before = admitted(BIG).spec
+    item = shipped.document({"serviceId": ID, **BIG, "replication": {"factor": 5}})
+    assert "spec.replication.factor" in [
+        error.path for error in shipped.admit(item, before=before, offered=offered())[1]
+    ]
+
+
+def test_what_its_objects_are_called() -> None:
+    found = CHART.names(admitted(SMALL).spec, offered().regions)
+    assert found["StatefulSet"] == [f"-{zone}-yb-{role}" for zone in "abc" for role in ("master", "tserver")]
+    assert {"-master", "-tserver", "-a-yb-masters", "-c-yb-tservers"} <= set(found["Service"])
+    assert {"-a-client-tls", "-b-master-gflags", "-c-yb-tserver-tls-cert"} <= set(found["Secret"])
+    assert "-b-yb-tserver-pdb" in found["PodDisruptionBudget"]
+    assert "-b-yb-tserver-#" in found["Pod"]
+
+
+def test_an_operators_service_has_no_releases() -> None:
+    claim = shipped.admitted({"sku": "yb-dedicated", "region": "lagos"})
+    assert releases(claim, shipped.catalog(), shipped.platform(), shipped.STAMP) == {}
+
+
+def test_a_share_of_a_pool_is_made_by_nobody_but_the_pool() -> None:
+    claim = admitted({"sku": "yb-shared", "region": "lagos"})
+    assert claim.driver == "operator"
+
+
+def test_regions_are_universes_of_their_own() -> None:
+    wide = admitted({**SMALL, "replication": {"regions": ["lagos", "johannesburg"]}})
+    made = releases(wide, offered(), shipped.platform(), shipped.STAMP)
+    assert list(made) == ["lagos", "johannesburg"]
+    assert made["johannesburg"][0]["values"]["AZ"] == "johannesburg-a"
+    assert "lagos" not in made["johannesburg"][0]["values"]["masterAddresses"]
+    seen = CHART.observe(wide.spec, sets(SMALL))
+    assert seen.replicating
+    assert seen.replicating[:2] == ("False", "XClusterNotSetUp")
