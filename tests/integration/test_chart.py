@@ -100,8 +100,7 @@ def test_a_service_by_a_chart_from_its_claim_to_its_end(charted: Platform, tmp_p
     assert {name: item["spec"]["replicas"] for name, item in sets(charted).items()} == {
         name: 2 if name.endswith("tserver") else 1 for name in names("orders-a", "orders-b", "orders-c")
     }
-    (validated,) = [charted.module("gitops_validation_info", {})]
-    assert not validated["failed"], validated
+    assert not validated(charted)["failed"]
 
     # nothing but deprovisioning takes data away
     held = volumes(charted, "orders")
@@ -115,30 +114,35 @@ def test_a_service_by_a_chart_from_its_claim_to_its_end(charted: Platform, tmp_p
     assert "only the deliverers" in refused(charted, "PATCH", f"{SETS}/{some}", mark)
     unlabelled = {"metadata": {"labels": {"dbaas.example.com/driver": None}}}
     assert "stays" in refused(charted, "PATCH", f"{SETS}/{some}", unlabelled)
+    deleted = application_of(charted, "orders-b")
     cascade = {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}}
     lagos.patch(f"{APPLICATIONS}/chart-acme.orders-b", cascade)
     lagos.delete(f"{APPLICATIONS}/chart-acme.orders-b")
     # its foundation makes it again
-    until(lambda: application_of(charted, "orders-b") not in ("", application["metadata"]["uid"]))
+    until(lambda: application_of(charted, "orders-b") not in ("", deleted), 60)
     values = work_file(charted, tmp_path)
     without = yaml.safe_load(values.read_text())
     without["releases"] = [item for item in without["releases"] if item["name"] != "orders-c"]
     head = values.read_text().partition("\n")[0]
     values.write_text(f"{head}\n---\n{yaml.safe_dump(without)}")
     commit(values.parents[3], "Take a release away by hand")
-    edited = charted.module("gitops_validation_info", {})
+    edited = validated(charted)
     assert "the releases of orders are not what" in edited["msg"]
     time.sleep(5)
     assert {name: item["metadata"]["uid"] for name, item in sets(charted).items()} == before
     git(values.parents[3], "revert", "--no-edit", "HEAD")
     git(values.parents[3], "push", "--quiet")
 
-    gone = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete", "wait_timeout": 60}
+    gone = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete", "wait_timeout": 120}
     result = charted.module("service_claim", gone)
     assert not result["failed"], result
     assert sets(charted) == {}
     until(lambda: not (lagos.get(VOLUMES) or {"items": []})["items"])
-    assert not charted.module("gitops_validation_info", {})["failed"]
+    assert not validated(charted)["failed"]
+
+
+def validated(platform: Platform) -> Json:
+    return platform.module("gitops_validation_info", {"strict": False})
 
 
 def application_of(platform: Platform, release: str) -> str:

@@ -38,6 +38,7 @@ CONTROLLERS = (
     "garbage-collector-controller",
     "serviceaccount-controller",
     "resourcequota-controller",
+    "persistentvolumeclaim-protection-controller",
     "validatingadmissionpolicy-status-controller",
 )
 # Argo CD looks by itself this seldom, in seconds: the observer tells it what has changed.
