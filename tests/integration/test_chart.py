@@ -20,7 +20,8 @@ from tests.lab import Lab, chartserver
 from tests.lab.platform import set_up
 
 Json = dict[str, Any]
-CATALOG = "base/catalog/yugabyte.yml"
+#: what the platform puts over the catalog as shipped
+CATALOG = "catalog/yugabyte.yml"
 CLAIM: Json = {"sku": "yb-dedicated", "backup": {"enabled": False}}
 SETS = "/apis/apps/v1/namespaces/tenant-acme/statefulsets"
 VOLUMES = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims"
@@ -42,9 +43,9 @@ def charted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             set_up(lab)
             platform = Platform(lab)
             work = platform.clone(tmp_path_factory.mktemp("work"))
-            catalog = yaml.safe_load((work / CATALOG).read_text())
             chart = {"repoURL": address, "name": "yugabyte", "version": "0.1.0", "clusterIssuer": "platform"}
-            catalog["engines"]["yugabyte"] |= {"driver": "chart", "chart": chart}
+            (work / CATALOG).parent.mkdir()
+            catalog = {"engines": {"yugabyte": {"driver": "chart", "chart": chart}}}
             (work / CATALOG).write_text(yaml.safe_dump(catalog))
             commit(work, "Make YugabyteDB by its chart")
             set_up(lab)

@@ -133,8 +133,7 @@ class Clusters:
                 snapshot = repository.fetch()
                 tenants = [paths.tenant(each) for each in {each for each, _name in self._keys or ()}]
                 _catalog, platform = base.kept(snapshot, tenants)
-                catalogs = [path for path in snapshot.blobs if path.startswith(f"{paths.CATALOG}/")]
-                self._declared = snapshot.read([paths.PLATFORM, *catalogs, *tenants])
+                self._declared = snapshot.read([paths.PLATFORM, *base.catalog_files(snapshot), *tenants])
         else:
             platform = info.reachable(self._run)
             shipped: Json = self._run.options["shipped"]

@@ -20,7 +20,7 @@ from tests.unit.runner.synced import Key, SyncedCluster
 from tests.unit.runner.world import POPS, FakeCluster, World, claim
 
 Json = dict[str, Any]
-CATALOG = "base/catalog/yugabyte.yml"
+CATALOG = "catalog/yugabyte.yml"
 VALUES = "tenants/acme/{}/values.yaml"
 SERVICE: Json = {"sku": "yb-dedicated", "region": "lagos", "backup": {"enabled": False}}
 BOTH: Json = {**SERVICE, "replication": {"regions": ["lagos", "johannesburg"]}}
@@ -95,8 +95,7 @@ class Charted:
         world.clusters |= self.pops
 
     def choose(self, driver: str, chart: Json | None) -> Json:
-        catalog = yaml.safe_load(self.world.text(CATALOG))
-        catalog["engines"]["yugabyte"] |= {"driver": driver, **({"chart": chart} if chart else {})}
+        catalog = {"engines": {"yugabyte": {"driver": driver, **({"chart": chart} if chart else {})}}}
         self.world.write(self.folder, **{CATALOG.replace("/", "__"): yaml.safe_dump(catalog)})
         return self.world.run("gitops_repository", pops=POPS)
 
