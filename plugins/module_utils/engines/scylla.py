@@ -277,7 +277,6 @@ return {status = "Progressing", message = "waiting for the operator"}
             "Pod": members,
             "ConfigMap": ["-config", "-managed-config", "-upgrade-context", *authorities, *snitches],
             "Secret": ["-auth-token", *authorities, *certificates],
-            "ServiceAccount": ["-member"],
         }
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:  # noqa: ARG002 - as Engine has it

@@ -13,7 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Document, Request
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
-from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import CHARTS, ENGINES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -229,6 +229,9 @@ PLAIN: dict[str, Json] = {
         ("scylla", "aerospike", "local-user", "Secret shop-local-user-admin"),
         ("vitess", "dragonfly", "vtgate", "Service shop-vtgate"),
         ("yugabyte", "dragonfly", "tserver", "Service shop-tserver"),
+        # whether its operator makes it, or its chart
+        ("yugabyte", "dragonfly", "c-yb-master", "StatefulSet shop-c-yb-master"),
+        ("yugabyte", "dragonfly", "a-yb-tservers", "Service shop-a-yb-tservers"),
         ("aerospike", "dragonfly", "backups", "Service shop-backups"),
         ("aerospike", "aerospike", "backups", "Service shop-backups"),
         ("aerospike", "aerospike", "1-0", "Service shop-1-0"),
@@ -315,15 +318,42 @@ def test_a_share_of_what_others_run_has_but_secrets() -> None:
 # --- what is told of names is what there is --------------------------------------------------------------------------
 
 
+#: kinds that services of more than one engine have
+SEVERAL = ("Service", "StatefulSet", "Pod", "Deployment", "ConfigMap", "Secret", "PodDisruptionBudget")
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec['sku']}-{spec['plan']}")
 def test_engines_tell_every_name_that_others_could_have(spec: Json) -> None:
     claim = shipped.admitted(spec, "shop")
     told = names.endings("shop", claim.spec, shipped.catalog().regions)
     for made in everything(claim).values():
         for kind, name in made:
-            if name.startswith("shop") and kind in told:
-                shown = names.shared("shop", {kind: told[kind]}, name, {kind: ("",)})
+            if name.startswith("shop") and kind in SEVERAL:
+                shown = names.shared("shop", {kind: told.get(kind, ())}, name, {kind: ("",)})
                 assert name == "shop" or shown == f"{kind} {name}", (kind, name)
+
+
+def test_a_chart_tells_what_it_makes_beside() -> None:
+    told = CHARTS["yugabyte"].names(shipped.admitted(PLAIN["yugabyte"]).spec, shipped.catalog().regions)
+    in_a = {kind: {each for each in endings if each.startswith("-a-")} for kind, endings in told.items()}
+    sets = {"-a-yb-master", "-a-yb-tserver"}
+    certificates = {f"{each}-tls-cert" for each in sets}
+    assert in_a == {
+        "Service": {f"{each}s" for each in sets},
+        "StatefulSet": sets,
+        "Pod": {f"{each}-#" for each in sets},
+        "PodDisruptionBudget": {f"{each}-pdb" for each in sets},
+        "Certificate": certificates | {"-a-client-tls"},
+        "Secret": certificates | {"-a-client-tls", "-a-root-ca", "-a-master-gflags", "-a-tserver-gflags"},
+    }
+
+
+def test_what_the_catalog_knows_no_more_has_no_names() -> None:
+    spec = shipped.admitted(PLAIN["scylla"]).spec
+    assert names.endings("ring", {**spec, "engine": "other"}, shipped.catalog().regions) == {}
+    found = names.endings("ring", spec, {})
+    assert (found["Service"], found["StatefulSet"]) == (("-client",), ())
+    assert names.shared("ring", found, "ring-two", found) == ""
 
 
 # --- how long they may be -------------------------------------------------------------------------------------------
