@@ -42,6 +42,7 @@ class Lab:
         self.state = state
         self.pops = list(pops)
         self._kept = kept
+        self._apis: dict[tuple[str, str], Api] = {}
         ports, tokens = kept["ports"], kept["tokens"]
         self.branch, self.argocd, self.ssh_user = kept["branch"], kept["argocd"], kept["ssh_user"]
         self.git_url = f"http://127.0.0.1:{ports['git']}/{gitserver.REPOSITORY}"
@@ -172,7 +173,10 @@ class Lab:
         return self.git_url.replace("://", f"://{user}:{self.git_token(user)}@", 1)
 
     def api(self, pop: str, user: str = "admin") -> Api:
-        return self._pops[pop].api(user)
+        # whoever asks again and again keeps its connection
+        if (pop, user) not in self._apis:
+            self._apis[pop, user] = self._pops[pop].api(user)
+        return self._apis[pop, user]
 
     def observer_port(self, pop: str) -> int:
         return self._pops[pop].ports["observer"]
