@@ -64,6 +64,10 @@ COMMON = (
 )
 
 
+#: what the folder's own module takes from base.py
+BASE = {"base", "Chart", "DRIVER", "Engine", "Kind"}
+
+
 @pytest.fixture(scope="module")
 def with_a_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the collection with the files of the guide, and nothing else changed."""
@@ -74,6 +78,7 @@ def with_a_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "plugins/module_utils/engines/toy.py",
         "catalog/toy.yml",
         "tests/lab/stages/toy.yaml",
+        "plugins/lookup/toy.py",
     ]
     for path, text in files:
         (copy / path).write_text(text)
@@ -119,6 +124,14 @@ def test_what_concerns_all_engines_holds_of_it(with_a_toy: Path) -> None:
     assert "test_every_sku_can_be_had_everywhere[toy-3-dedicated-frankfurt] PASSED" in output
 
 
+def test_playbooks_ask_for_it_by_its_lookup(with_a_toy: Path) -> None:
+    wanted = "toy or test_every_engine_has_one"
+    output = run(with_a_toy, "-m", "pytest", "-v", "tests/unit/plugins/test_lookups.py", "-k", wanted)
+    for name in ("test_every_engine_has_one", "test_what_the_platform_offers_of_an_engine[toy]"):
+        assert f"{name} PASSED" in output
+    assert "test_its_example_of_a_connection[toy] PASSED" in output
+
+
 def test_modules_that_run_apart_get_every_engine() -> None:
     """Ansible packs what it sees imported: a file that nobody names would be missing in `async` runs alone."""
     init = Path(str(engines.__file__))
@@ -128,4 +141,4 @@ def test_modules_that_run_apart_get_every_engine() -> None:
     assert files == {type(engine).__module__.rsplit(".", 1)[-1] for engine in ENGINES.values()}
     assert files <= packed
     # named and not there: passed over
-    assert {parts[-1] for parts in finder.optional_imports} >= packed - {"base", "Engine", "Kind"} - files
+    assert {parts[-1] for parts in finder.optional_imports} >= packed - BASE - files

@@ -17,7 +17,8 @@ Json = dict[str, Any]
 
 def test_what_is_shipped_is_a_catalog() -> None:
     catalog = shipped.catalog()
-    assert set(catalog.skus) == {
+    # these at least: one more is an edit of data
+    assert set(catalog.skus) >= {
         *("yb-shared", "yb-dedicated", "yb-clustered", "yb-global"),
         *("vt-shared", "vt-sharded", "vt-dedicated"),
         *("scy-ring-3", "scy-ring-5", "scy-ring-9"),
