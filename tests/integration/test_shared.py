@@ -18,7 +18,7 @@ def test_it_is_told_at_once_that_no_pool_is_there_and_it_can_go_again(platform: 
     assert conditions.items() >= {"Placed": ("False", "NoPool"), "CredentialsReady": ("True", "SecretsExist")}.items()
     assert (copy["status"]["phase"], copy["status"]["lastOperation"]["state"]) == ("Pending", "Failed")
     name = copy["spec"]["database"]["name"]
-    assert name == f"web_shop_{copy['spec']['serviceId'][:8]}"
+    assert name == f"web_shop_{copy['spec']['serviceId'].replace('-', '')[:12]}"
     api, secrets = platform.lab.api("lagos"), f"/api/v1/namespaces/{NAMESPACE}/secrets"
     secret = api.get(f"{secrets}/web-shop-credentials") or {}
     assert base64.b64decode(secret["data"]["username"]).decode() == name

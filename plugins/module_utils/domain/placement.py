@@ -55,7 +55,8 @@ def fill(name: str, given: Json, spec: Json, sku: Sku, catalog: Catalog, before:
 
 def _identifier(name: str, service_id: str, sku: Sku) -> str:
     """What the engine can call it; the id makes it one of its own among the databases of all tenants in a pool."""
-    suffix = f"_{service_id[:8]}" if service_id else ""
+    # 48 bits: thousands of services called orders in one pool still differ
+    suffix = f"_{service_id.replace('-', '')[:12]}" if service_id else ""
     return name.replace("-", "_")[: sku.data["database"]["maxLength"] - len(suffix)] + suffix
 
 

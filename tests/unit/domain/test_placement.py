@@ -45,17 +45,17 @@ def test_a_shared_claim_is_whole(spec: Json, price: int, most: int) -> None:
     claim = admitted(spec, "web-shop")
     assert (claim.topology, claim.price, claim.sla, claim.joined) == ("pooled", price, 99.0, False)
     # the id makes it one of its own in a cluster of many tenants
-    assert claim.spec["database"] == {"name": "web_shop_11111111"}
+    assert claim.spec["database"] == {"name": "web_shop_111111111111"}
     assert "placement" not in claim.spec
     assert "database" not in claim.given["spec"]
     longest = admitted(spec, "a" * 40).spec["database"]["name"]
-    assert longest == "a" * 40 + "_11111111"
+    assert longest == "a" * 40 + "_111111111111"
     assert len(longest) <= most
 
 
 def test_a_name_is_cut_to_what_the_engine_takes() -> None:
-    short = shipped.changed_catalog({"skus/yb-shared/database/maxLength": 20})
-    assert admitted(YB, "a-long-name-it-has", offered=short).spec["database"]["name"] == "a_long_name_11111111"
+    short = shipped.changed_catalog({"skus/yb-shared/database/maxLength": 19})
+    assert admitted(YB, "a-long-name-it-has", offered=short).spec["database"]["name"] == "a_long_111111111111"
 
 
 def test_the_pool_is_chosen_once_and_stands_in_the_file() -> None:
@@ -133,7 +133,7 @@ def test_nobody_moves_into_a_pool_or_out_of_one_yet() -> None:
     other = {"placement": {"pool": "platform/pool-b"}, "database": {"name": "other"}, "storage": {"size": "5Gi"}}
     found = refused({**YB, **other}, before=placed, offered=both)
     assert found["spec.placement.pool"].allowed == "platform/pool-a: moving to another pool is not built yet"
-    assert found["spec.database.name"].allowed == "ring_11111111: renaming a database is not built yet"
+    assert found["spec.database.name"].allowed == "ring_111111111111: renaming a database is not built yet"
     assert found["spec.storage.size"].allowed == "at least 10Gi: storage cannot shrink"
 
 
@@ -226,7 +226,7 @@ def test_its_credentials_are_derived_like_any_others() -> None:
     made = secrets.build(wanted, b"k" * 32)
     assert (made["metadata"]["name"], made["metadata"]["ownerReferences"][0]["uid"]) == ("ring-credentials", "u")
     assert set(made["data"]) == {"username", "password", "database"}
-    assert wanted.fields["username"] == wanted.fields["database"] == "ring_11111111"
+    assert wanted.fields["username"] == wanted.fields["database"] == "ring_111111111111"
     assert wanted.service_id == ID
 
 

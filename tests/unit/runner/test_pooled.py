@@ -10,7 +10,10 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import observe
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
 
+from tests.unit.runner.test_born import Pops, pops, said
 from tests.unit.runner.world import World, claim, copy
+
+__all__ = ["pops"]
 
 Json = dict[str, Any]
 
@@ -146,3 +149,15 @@ def test_quotas_count_it(world: World) -> None:
     world.run("service_claim", **SHOP)
     with pytest.raises(InvalidFields, match="storage 15Gi, 10Gi used, 5Gi left, 10Gi wanted"):
         world.run("service_claim", **{**SHOP, "name": "more"})
+
+
+def test_a_tenant_applies_one(pops: Pops, tmp_path: Path) -> None:
+    add_pool(pops.world, tmp_path)
+    pops.lagos.apply_claim("orders", sku="yb-shared")
+    assert pops.reconcile()["changed"]
+    # the record stands for the copy, and nothing else is rendered
+    record = pops.world.document("tenants/acme/lagos/services/orders.yaml")
+    assert (record["kind"], record["metadata"]["name"]) == ("ConfigMap", "orders.claim")
+    assert pops.world.document("tenants/acme/claims/orders.yaml")["spec"]["placement"] == {"pool": "platform/pool-a"}
+    assert said(pops.status(pops.lagos), "Placed") == ("True", "Placed")
+    assert not pops.reconcile()["changed"]
