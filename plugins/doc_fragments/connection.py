@@ -123,6 +123,17 @@ options:
 
     DELIVERY = r"""
 options:
+  signing_key_file:
+    description:
+      - SSH private key with which commits are signed; without a passphrase, readable by its owner only. Not signed without it.
+      - If not given, the environment variable E(DBAAS_GIT_SIGNING_KEY_FILE) is used.
+    type: path
+  committer:
+    description:
+      - Committer of all commits, as C(name <mail>); the platform when not given. Git hosts call a signature verified where the
+        address is one of the account that the key is registered for.
+      - If not given, the environment variable E(DBAAS_GIT_COMMITTER) is used.
+    type: str
   requester:
     description:
       - Who asks, for the commit and the operation; AWX's user where AWX runs the task, else the local user.

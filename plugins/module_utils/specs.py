@@ -95,6 +95,12 @@ def awx_configuration_info() -> Spec:
 def _delivery(*more: str) -> Spec:
     return {
         "delivery": _text(choices=["git", "merge_request", *more], default="git"),
+        "signing_key_file": {
+            "type": "path",
+            "fallback": (env_fallback, ["DBAAS_GIT_SIGNING_KEY_FILE"]),
+            "no_log": False,
+        },
+        "committer": _text("DBAAS_GIT_COMMITTER"),
         "requester": _text(),
         "delivery_timeout": {"type": "int", "default": 120},
         "shipped": {"type": "dict"},
@@ -195,7 +201,11 @@ def service_claim_bundle() -> Spec:
 def service_claim_wait() -> Spec:
     """Of module service_claim_wait."""
     spec = service_claim_info()["argument_spec"]
-    more = {"operations": {"type": "dict"}, "wait_timeout": {"type": "int", "default": 1800}}
+    more = {
+        "operations": {"type": "dict"},
+        "merge_request": {"type": "int"},
+        "wait_timeout": {"type": "int", "default": 1800},
+    }
     return {"argument_spec": {**spec, **more}}
 
 

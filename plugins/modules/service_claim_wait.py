@@ -22,8 +22,13 @@ options:
   operations:
     description: Operation that each service's copies must bear, by the service's name; any when not given.
     type: dict
+  merge_request:
+    description:
+      - Number of the request with which they were delivered (RV(service_claim#module:merge_request)); its merge is waited for first.
+      - O(token) must be one that may read it.
+    type: int
   wait_timeout:
-    description: Seconds to wait.
+    description: Seconds to wait, in all.
     type: int
     default: 1800
 extends_documentation_fragment:
@@ -46,9 +51,20 @@ EXAMPLES = r"""
     tenant: acme
     names: [orders]
     wait_timeout: 900
+
+- name: Wait until somebody has merged a request, and then for the service
+  dbaas.platform.service_claim_wait:
+    tenant: acme
+    names: [orders]
+    merge_request: 12
+    wait_timeout: 86400
 """
 
 RETURN = r"""
+merge_request:
+  description: The request that was waited for; its C(number), C(url), C(state) and C(branch).
+  returned: when O(merge_request) is given
+  type: dict
 wait:
   description: State of each service when waiting ended.
   returned: always

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import threading
 import time
@@ -74,7 +75,8 @@ class Asked:
 class Double:
     """A Git host with one project, in front of a bare repository: `with GitHub(repository) as host:`.
 
-    token: opens everything; reader: a token that may only read. api: its address.
+    token: opens everything; reader: a token that may only read. api: its address; https with the certificate in the
+    folder tls (tests/lab/pki.py).
     requests: "METHOD path?query" of all that came. problems: what they, or our answers, have against the description;
     whoever uses a double sees at the end that there are none.
     """
@@ -83,7 +85,13 @@ class Double:
     description = ""
     root = ""
 
-    def __init__(self, repository: Path, project: str = "platform/dbaas-gitops", token: str = CANARY) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        project: str = "platform/dbaas-gitops",
+        token: str = CANARY,
+        tls: Path | None = None,
+    ) -> None:
         self.repository = repository
         self.project = project
         self.token, self.reader = token, f"{token}-reader"
@@ -92,6 +100,7 @@ class Double:
         self.problems: list[str] = []
         self.faults: list[Fault] = []
         self.api = ""
+        self._tls = tls
         self._described = Description(self.description)
         self._gate = threading.RLock()
 
@@ -118,7 +127,11 @@ class Double:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.api = f"http://127.0.0.1:{self._server.server_address[1]}{self.root}"
+        if self._tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self._tls / "server.crt", self._tls / "server.key")
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.api = f"http{'s' if self._tls else ''}://127.0.0.1:{self._server.server_address[1]}{self.root}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -144,6 +157,11 @@ class Double:
             f"  echo '{words}' >&2; exit 1\ndone\n"
         )
         path.chmod(0o755)
+
+    def unprotect(self) -> None:
+        """Takes that back."""
+        (self.repository / "hooks" / "pre-receive").unlink()
+        self.git("config", "receive.denyNonFastForwards", "true")
 
     def merge(self, number: int, way: str = "merge", *, delete_branch: bool | None = None) -> str:
         """A person merges a request in one of WAYS; the commit that main is then. Raises ValueError in a conflict."""

@@ -93,8 +93,8 @@ _SSH_SAYS = re.compile(
 )
 _SERVER_SAYS = re.compile(r"ERROR: ")
 _GIT_SAYS = re.compile(r"fatal: |error: ")
-# Key and known hosts, in the folder of the repository.
-_KEY, _HOSTS = "ssh-key", "ssh-known-hosts"
+# Keys and known hosts, in the folder of the repository.
+_KEY, _HOSTS, _SIGNING = "ssh-key", "ssh-known-hosts", "signing-key"
 # Each fetch leaves a pack. A repository that lives as long as the observer does starts anew before they slow it down.
 _FETCHES = 256
 # How many commits of history come at first, and then; the last is what git takes for all.
@@ -111,6 +111,7 @@ class Remote:
     token: password of `username`; ca_cert: path of a PEM file; proxy: URL. All three are for http(s) only.
     ssh_key_file, ssh_known_hosts: paths. With a key nothing of the user's own SSH is used: no agent, no other key, no
     configuration; with known hosts no others. Without, both are the user's; a host that is not known is refused always.
+    signing_key_file: path of an SSH private key with which commits are signed. committer: "name <mail>" of its owner.
     Raises DbaasError option-invalid when the URL itself holds a password (it would be seen in process lists and logs).
     """
 
@@ -122,6 +123,8 @@ class Remote:
     proxy: str | None = field(default=None, repr=False)
     ssh_key_file: str | None = None
     ssh_known_hosts: str | None = None
+    signing_key_file: str | None = None
+    committer: str = ""
 
     def __post_init__(self) -> None:
         if carries_secret(self.url):
@@ -252,7 +255,8 @@ class GitRepository:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
             os.close(self._lock)
         else:
-            (self._folder / _KEY).unlink(missing_ok=True)
+            for name in (_KEY, _SIGNING):
+                (self._folder / name).unlink(missing_ok=True)
 
     def head(self) -> str | None:
         """Commit id of the branch at the remote, None when it does not exist. One round trip, nothing is fetched."""
@@ -285,15 +289,13 @@ class GitRepository:
     def commit(self, base: Snapshot, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
         """Make a commit on top of `base`, locally, and return its id. `None` deletes a file; all others get mode 644.
 
-        author: "name" or "name <mail>". The committer is the platform; both times are now.
+        author: "name" or "name <mail>". The committer is the remote's, else the platform; both times are now.
         """
-        name, _bracket, mail = author.partition("<")
-        author = f"{_ident(name) or COMMITTER} <{_ident(mail) or MAIL}>"
         when = f"{int(time.time())} +0000"
         text = message.encode()
         stream = [
-            f"feature done\ncommit refs/keep/commit\nmark :1\nauthor {author} {when}\n"
-            f"committer {COMMITTER} <{MAIL}> {when}\ndata {len(text)}\n".encode(),
+            f"feature done\ncommit refs/keep/commit\nmark :1\nauthor {' '.join(_identity(author))} {when}\n"
+            f"committer {' '.join(_identity(self.remote.committer))} {when}\ndata {len(text)}\n".encode(),
             text,
             f"\nfrom {base.commit}\n".encode() if base.commit else b"\n",
         ]
@@ -305,7 +307,20 @@ class GitRepository:
                 self._blobs.add(blob_id(content))
         stream.append(b"get-mark :1\ndone\n")
         # --force: refs/keep/commit is but a name that fast-import wants; the next attempt starts from another base.
-        return self._git("fast-import", "--quiet", "--force", stdin=b"".join(stream)).decode().strip()
+        commit = self._git("fast-import", "--quiet", "--force", stdin=b"".join(stream)).decode().strip()
+        return self._signed(commit, author) if self.remote.signing_key_file else commit
+
+    def _signed(self, commit: str, author: str) -> str:
+        """The same commit with a signature: its id."""
+        found = self.standing(commit)
+        who = {"AUTHOR": author, "COMMITTER": self.remote.committer}
+        environment = {f"GIT_{name}_NAME": _identity(given)[0] for name, given in who.items()}
+        environment |= {f"GIT_{name}_EMAIL": _identity(given)[1].strip("<>") for name, given in who.items()}
+        config = {"gpg.format": "ssh", "user.signingkey": str(self._folder / _SIGNING)}
+        parents = [option for parent in found.parents for option in ("-p", parent)]
+        arguments = ["commit-tree", "-S", found.tree, *parents]
+        text = found.message.encode(errors="surrogateescape")
+        return self._git(*arguments, stdin=text, more=environment | _configuration(config)).decode().strip()
 
     def snapshot(self, commit: str) -> Snapshot:
         """The files of a commit that is here."""
@@ -324,7 +339,8 @@ class GitRepository:
                 if self._landed(commit, ref):
                     return
                 raise self._unreachable(failure) from None
-            if _RACED.search(rejected[0]):
+            # with a lease the remote has seen what it is to replace, and still may want no other history
+            if _RACED.search(rejected[0]) and not (lease and "non-fast-forward" in rejected[0]):
                 raise DbaasError("git-raced", f"{self._url}: {rejected[0]}") from None
             words = "\n".join([f"{self._url}: {rejected[0]}", *failure.remote_words])
             raise DbaasError("git-protected" if _PROTECTED.search(words) else "git-refused", words) from None
@@ -487,6 +503,8 @@ class GitRepository:
         self._git("init", "--quiet", "--bare", "--template=", str(self._folder))
         if _is_ssh(self._url):
             _copy_ssh(self.remote, self._folder)
+        if self.remote.signing_key_file:
+            _copy_signing(self.remote.signing_key_file, self._folder)
 
     def _fetch(self, *arguments: str, stdin: bytes = b"", options: Sequence[str] = ()) -> None:
         self._fetches += 1
@@ -547,7 +565,9 @@ class GitRepository:
                 reason += " (the remote redirects; give its final address, a token is not sent after a redirect)"
         return DbaasError(code, "\n".join([f"{self._url}: {reason}", *failure.remote_words]))
 
-    def _git(self, *arguments: str, stdin: bytes = b"", online: bool = False) -> bytes:
+    def _git(
+        self, *arguments: str, stdin: bytes = b"", online: bool = False, more: Mapping[str, str] | None = None
+    ) -> bytes:
         """Run git, return its output. Only calls that speak to the remote have the token in their environment."""
         try:
             process = subprocess.Popen(
@@ -556,7 +576,7 @@ class GitRepository:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
-                env=self._online if online else self._local,
+                env={**(self._online if online else self._local), **(more or {})},
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -749,45 +769,58 @@ def _copy_ssh(remote: Remote, folder: Path) -> None:
     """
     if shutil.which("ssh") is None and "GIT_SSH" not in os.environ:
         raise DbaasError("dependency-missing", "ssh is not installed here (package openssh-client).")
-    for option, given, name in (
-        ("ssh_key_file", remote.ssh_key_file, _KEY),
-        ("ssh_known_hosts", remote.ssh_known_hosts, _HOSTS),
-    ):
-        if not given:
-            continue
-        try:
-            with Path(given).expanduser().open("rb") as file:
-                status = os.fstat(file.fileno())
-                content = file.read()
-        except OSError as error:
-            raise DbaasError("option-invalid", f"{option}: {given}: {error.strerror}") from None
-        if option == "ssh_key_file":
-            _check_key(given, content, status)
-        target = folder / name
-        target.touch(mode=0o600)
-        target.write_bytes(content.replace(b"\r\n", b"\n").rstrip() + b"\n")
+    if remote.ssh_key_file:
+        _copy("ssh_key_file", remote.ssh_key_file, folder / _KEY)
+    if remote.ssh_known_hosts:
+        _copy("ssh_known_hosts", remote.ssh_known_hosts, folder / _HOSTS, key=False)
 
 
-def _check_key(path: str, content: bytes, status: os.stat_result) -> None:
+def _copy_signing(given: str, folder: Path) -> None:
+    """The key that commits are signed with, as ssh-keygen wants it. Raises DbaasError option-invalid."""
+    if shutil.which("ssh-keygen") is None:
+        raise DbaasError("dependency-missing", "ssh-keygen is not installed here (package openssh-client).")
+    _copy("signing_key_file", given, folder / _SIGNING)
+
+
+def _copy(option: str, given: str, target: Path, *, key: bool = True) -> None:
+    try:
+        with Path(given).expanduser().open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read()
+    except OSError as error:
+        raise DbaasError("option-invalid", f"{option}: {given}: {error.strerror}") from None
+    if key:
+        _check_key(option, given, content, status)
+    target.touch(mode=0o600)
+    target.write_bytes(content.replace(b"\r\n", b"\n").rstrip() + b"\n")
+
+
+def _check_key(option: str, path: str, content: bytes, status: os.stat_result) -> None:
     # as ssh judges it: a file of another owner (a mounted Secret) is that one's business
     if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        raise DbaasError("option-invalid", f"ssh_key_file: {path}: others may read it (mode {mode:04o}); chmod 600")
+        raise DbaasError("option-invalid", f"{option}: {path}: others may read it (mode {mode:04o}); chmod 600")
     found = re.search(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)-----END", content, re.DOTALL)
     if not found:
-        raise DbaasError("option-invalid", f"ssh_key_file: {path}: holds no private key (is it the public half?)")
+        raise DbaasError("option-invalid", f"{option}: {path}: holds no private key (is it the public half?)")
     kind, body = found.groups()
     with suppress(ValueError):
         body += base64.b64decode(body)
     # OpenSSH's own format: magic, then a string with the name of the cipher
     sealed = kind == b"OPENSSH " and b"openssh-key-v1\0\0\0\0\4none" not in body
     if sealed or b"ENCRYPTED" in kind + body:
-        message = f"ssh_key_file: {path}: the key has a passphrase, or is broken; a deploy key must have none"
+        message = f"{option}: {path}: the key has a passphrase, or is broken; it must have none"
         raise DbaasError("option-invalid", message)
 
 
 def _basic(username: str, token: str) -> str:
     return base64.b64encode(f"{username}:{token}".encode()).decode()
+
+
+def _identity(given: str) -> tuple[str, str]:
+    """(name, <mail>) of "name" or "name <mail>", the platform's where one is missing."""
+    name, _bracket, mail = given.partition("<")
+    return _ident(name) or COMMITTER, f"<{_ident(mail) or MAIL}>"
 
 
 def _ident(text: str) -> str:

@@ -129,6 +129,8 @@ def remote(run: Run) -> Remote:
         proxy=run.text("proxy") or None,
         ssh_key_file=run.text("ssh_key_file") or None,
         ssh_known_hosts=run.text("ssh_known_hosts") or None,
+        signing_key_file=run.text("signing_key_file") or None,
+        committer=run.text("committer"),
     )
 
 

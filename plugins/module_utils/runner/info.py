@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform imp
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import combine
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, SECRET
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, review, wait
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.wait import Wanted
 
@@ -38,12 +39,16 @@ def run(run: Run) -> Json:
 
 
 def run_wait(run: Run) -> Json:
-    """Waits for services that are delivered already (module service_claim_wait)."""
+    """Waits for services that are delivered already (module service_claim_wait), for their merge request first."""
+    end = time.monotonic() + run.options["wait_timeout"]
+    result: Json = {"changed": False}
+    if number := run.options.get("merge_request"):
+        result["merge_request"] = review.followed(run, number, end)
     services, clusters = find(run)
     if not services:
         raise DbaasError("option-invalid", f"tenant {run.text('tenant')}: has no service to wait for")
-    outcome = wait.until_ready(services, clusters, run.options["wait_timeout"], run.progress)
-    result: Json = {"changed": False, "wait": outcome}
+    outcome = wait.until_ready(services, clusters, max(end - time.monotonic(), 0), run.progress)
+    result["wait"] = outcome
     bad = [item for item in outcome if item["phase"] != "Active"]
     return wait.failed(result, bad) if bad else result
 

@@ -81,35 +81,45 @@ def host(run: Run, snapshot: Tree) -> Forge:
 
 
 def merged(run: Run, snapshot: Tree, proposed: Proposed, end: float) -> Json:
-    """Waits until a request is merged, until `end` (monotonic): what results say of it then.
+    """Waits until what was proposed is merged, until `end` (monotonic): what results say of it then.
 
     Raises DbaasError merge-closed (somebody has closed it without merging), merge-timeout, forge-*.
     """
-    request = proposed.request
-    if request is None or run.check:
-        return _seen(proposed.branch, request)
-    there = host(run, snapshot)
-    name = f"merge request {request.number}"
-    run.progress(f"{name} is open, and waits for whoever merges it: {request.url}")
+    if proposed.request is None or run.check:
+        return _seen(proposed.branch, proposed.request)
+    return _followed(run, host(run, snapshot), proposed.request.number, end)
+
+
+def followed(run: Run, number: int, end: float) -> Json:
+    """The same for a request by its number, that another run has opened."""
+    with base.repository(run) as repository:
+        return _followed(run, host(run, repository.fetch()), number, end)
+
+
+def _followed(run: Run, there: Forge, number: int, end: float) -> Json:
+    name = f"merge request {number}"
+    url = ""
     pauses = iter(PAUSES)
     while True:
         trouble: ForgeError | None = None
         try:
-            request = there.get(request.number)
+            request = there.get(number)
         except ForgeError as error:
             if not error.retry:
                 raise
             trouble = error
-        if request.state == "merged":
-            run.progress(f"{name} is merged")
-            return _seen(proposed.branch, request)
-        if request.state == "closed":
-            raise DbaasError("merge-closed", f"{name} was closed without being merged: {request.url}")
+        else:
+            if request.state == "merged":
+                run.progress(f"{name} is merged")
+                return _seen(request.branch, request)
+            if request.state == "closed":
+                raise DbaasError("merge-closed", f"{name} was closed without being merged: {request.url}")
+            if not url:
+                run.progress(f"{name} is open, and waits for whoever merges it: {request.url}")
+            url = request.url
         pause = next(pauses, PAUSES[-1])
         if time.monotonic() + pause > end:
-            if trouble:
-                raise trouble
-            raise DbaasError("merge-timeout", f"{name} is not merged yet: {request.url}")
+            raise trouble or DbaasError("merge-timeout", f"{name} is not merged yet: {url}")
         time.sleep(pause)
 
 

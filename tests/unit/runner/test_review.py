@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -125,8 +126,9 @@ def test_another_plan_updates_the_same_branch(desk: Desk) -> None:
 
 def test_a_branch_is_rebuilt_when_main_has_moved_on(github: Desk, tmp_path: Path) -> None:
     first = github.orders()
-    (github.host.repository / "hooks/pre-receive").unlink()
+    github.host.unprotect()
     github.world.write(tmp_path, README="by a person\n")
+    github.host.protect()
     second = github.orders()
     assert second["changed"]
     assert second["merge_request"]["number"] == first["merge_request"]["number"]
@@ -228,7 +230,7 @@ def test_a_request_that_is_closed_ends_the_wait(desk: Desk) -> None:
 
 
 def test_what_was_merged_otherwise_is_said(github: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (github.host.repository / "hooks/pre-receive").unlink()
+    github.host.unprotect()
     path = "tenants/acme/claims/orders.yaml"
     real = review.landed
 
@@ -313,7 +315,7 @@ def test_tenants_and_the_platform_are_asked_for_too(github: Desk) -> None:
 def test_what_people_changed_is_rendered_by_one_request(github: Desk, tmp_path: Path) -> None:
     github.orders()
     github.host.merge(1)
-    (github.host.repository / "hooks/pre-receive").unlink()
+    github.host.unprotect()
     path = "tenants/acme/claims/orders.yaml"
     changed = github.world.text(path).replace("region: lagos", "region: lagos\n  deletionProtection: true")
     github.world.write(tmp_path, **{path.replace("/", "__"): changed})
@@ -339,6 +341,15 @@ def test_keeping_the_data_of_a_service_is_asked_for(github: Desk) -> None:
     gone = github.run(**absent)
     assert not gone["changed"]
     assert "tenants/acme/retained/orders.yaml" in github.world.files()
+
+
+def test_a_host_that_lets_nobody_rewrite_a_branch_says_so(github: Desk) -> None:
+    github.orders()
+    github.world.git("config", "receive.denyNonFastForwards", "true")
+    more = {"delivery": "merge_request", "token": github.host.token, "resources": {"node": {"memory": "32Gi"}}}
+    failure = github.world.refused("service_claim", **ORDERS, **more)
+    assert failure.code == "git-refused"
+    assert "non-fast-forward" in failure.message
 
 
 def test_two_runs_at_once_open_one_request(github: Desk) -> None:
@@ -442,3 +453,38 @@ def _merge_all(desk: Desk, first: int, last: int) -> None:
         while len(desk.host.merges) < number:
             time.sleep(0.01)
         desk.host.merge(number)
+
+
+def test_a_later_run_waits_for_a_request_by_its_number(github: Desk) -> None:
+    cluster = github.world.clusters["lagos"]
+    delivered = github.orders()
+    named: Json = {"tenant": "acme", "names": ["orders"], "token": github.host.token}
+    late = github.world.refused("service_claim_wait", **named, merge_request=1, wait_timeout=0)
+    assert (late.code, delivered["merge_request"]["url"] in late.message) == ("merge-timeout", True)
+    missing = github.world.refused("service_claim_wait", **named, merge_request=7)
+    assert missing.code == "forge-missing"
+
+    def merge() -> None:
+        looked_at(github, 1)
+        github.host.merge(1, "squash")
+        operation = github.world.operation("orders")
+        cluster.answers = [{"orders": copy("orders", "Active", 3, operation=operation)}]
+
+    github.host.requests.clear()
+    person = threading.Thread(target=merge)
+    person.start()
+    result = github.world.run("service_claim_wait", **named, merge_request=1, wait_timeout=20)
+    person.join()
+    assert result["merge_request"] == {**delivered["merge_request"], "state": "merged"}
+    assert [item["phase"] for item in result["wait"]] == ["Active"]
+
+
+def test_a_signed_request_is_found_again(github: Desk, tmp_path: Path) -> None:
+    """A signature differs each time, what is signed does not."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    signed = {"signing_key_file": str(key), "committer": "Platform <platform@acme.org>"}
+    first = github.orders(**signed)
+    assert "gpgsig" in github.world.git("cat-file", "commit", first["commit"])
+    again = github.orders(**signed)
+    assert (again["changed"], again["commit"]) == (False, first["commit"])
