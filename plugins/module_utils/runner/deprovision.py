@@ -226,6 +226,10 @@ class _Course:
     def predict(self) -> None:
         """Check mode: the commits that would be made, the second on top of the first, as far as the PoPs answer."""
         look = self._look()
+        if self.run.text("delivery") == "merge_request":
+            # what would be asked for first; its diff is among those of both commits
+            self.commit("Mark", self._step(look))
+            self.diffs.clear()
         snapshot = self.target.fetch()
         request = base.request(self.run, snapshot.commit)
         over: dict[str, bytes | None] = {}

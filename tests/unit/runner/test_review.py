@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision, review
 
 from tests.forge import WAYS, Double, Fault, GitHub, GitLab
@@ -327,6 +328,21 @@ def test_what_people_changed_is_rendered_by_one_request(github: Desk, tmp_path: 
     assert "merge_request" not in github.run("gitops_reconciliation")
 
 
+def test_a_person_s_branch_is_rendered_before_it_is_merged(github: Desk) -> None:
+    github.orders()
+    github.host.merge(1)
+    path = "tenants/acme/claims/orders.yaml"
+    text = github.world.text(path).replace("region: lagos", "region: lagos\n  deletionProtection: true")
+    with GitRepository(Remote(github.world.url)) as repository:
+        commit = repository.commit(repository.fetch(), {path: text.encode()}, "By hand\n", "person")
+        repository.push_branch("person", commit, "")
+    head = github.world.head()
+    result = github.world.run("gitops_reconciliation", branch="person")
+    assert (result["changed"], github.world.head()) == (True, head)
+    derived = github.world.git("show", "person:tenants/acme/lagos/services/orders.yaml")
+    assert "deletionProtection: true" in derived
+
+
 def test_keeping_the_data_of_a_service_is_asked_for(github: Desk) -> None:
     github.orders()
     github.host.merge(1)
@@ -423,6 +439,12 @@ def test_deletion_is_two_requests(github: Desk, monkeypatch: pytest.MonkeyPatch)
     github.host.merge(1)
     pop.sync()
     absent = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
+
+    planned = github.run(**absent, check=True, diff=True)
+    assert planned["merge_request"]["state"] == "planned"
+    assert planned["merge_request"]["branch"] == "dbaas/delete/acme/orders"
+    assert planned["diff"]["prepared"].count("deleted file") == 2
+    assert len(github.host.merges) == 1
 
     # nobody merges: what was asked for is told of, and the service lives
     result = github.run(**absent, wait_timeout=0)
