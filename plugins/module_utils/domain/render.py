@@ -116,7 +116,8 @@ def _objects(claim: Claim, region: str, catalog: Catalog, platform: Platform, st
     objects = [_copy(claim, share, stamp), *engine.render(share), *_network_policies(share, around)]
     if around.disruption_budget:
         objects.append(_disruption_budget(share, around))
-    if claim.spec["observability"]["metrics"]["enabled"]:
+    # of nodes that are stopped nobody is called
+    if claim.spec["observability"]["metrics"]["enabled"] and not claim.spec.get("paused"):
         objects += [_monitor(share, around), _rule(share, around)]
     return hatches.patched(objects, claim.spec.get("overrides", []))
 

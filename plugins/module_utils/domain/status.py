@@ -220,6 +220,8 @@ def _condition(before: Json, wanted: tuple[str, str, str, str], generation: int,
 def _operation(
     copy: Json, last: Json, phase: str, seen: Observation | None, message: str, now: str, stopped: str
 ) -> Json:
+    # whoever waits need not wait for the deadline; of an error that is older than the change nothing is known yet
+    failing = seen is not None and seen.terminal and bool(seen.error) and seen.answered
     return operation.advanced(
         last,
         {"id": annotation(copy, "operation")}
@@ -230,7 +232,7 @@ def _operation(
         wanted=seen.wanted if seen else _nodes(copy["spec"]),
         words=message,
         now=now,
-        stopped=stopped,
+        stopped=stopped or (operation.TERMINAL if failing else ""),
     )
 
 

@@ -357,6 +357,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             message=status.get("message") or (f"the operator says {state}" if state else "waiting for the operator"),
             backup=shared.PAUSED if paused else _AT_HOME if away else _SCHEDULED if state == "ready" else _NOT_READY,
             paused=paused,
+            # of an error it writes no observedGeneration
+            answered=shared.answered(cluster),
             replicating=_replicating(away, state) if len(spec["replication"]["regions"]) > 1 else None,
         )
 
@@ -366,6 +368,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             return []
         if not cluster["spec"]["backup"]["enabled"]:
             raise shared.no_bucket()
+        if cluster["spec"].get("pause"):
+            raise shared.paused()
         spec = {"clusterName": cluster["metadata"]["name"], "storageName": STORAGE, "type": "logical"}
         return [{"apiVersion": BACKUP.api_version, "kind": BACKUP.kind, "metadata": {"name": name}, "spec": spec}]
 

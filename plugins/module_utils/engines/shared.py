@@ -219,6 +219,11 @@ def no_bucket() -> DbaasError:
     return DbaasError("option-invalid", words)
 
 
+def paused() -> DbaasError:
+    """A last backup of a service whose nodes are stopped."""
+    return DbaasError("option-invalid", "deletion_policy: snapshot, but the service is paused: let it go on first")
+
+
 def answered(item: Obj) -> bool:
     """Whether the operator wrote a status since the object's spec was written last (to the second).
 

@@ -291,6 +291,8 @@ return {status = "Progressing", message = message}
         by = {item["kind"]: item["metadata"]["name"] for item in objects}
         if STORAGE.kind not in by:
             raise shared.no_bucket()
+        if any(item["kind"] == UNIVERSE.kind and item["spec"].get("paused") for item in objects):
+            raise shared.paused()
         # without timeBeforeDelete: it stays until somebody deletes it
         spec = _source(by[UNIVERSE.kind], by[STORAGE.kind])
         return [{"apiVersion": BACKUP.api_version, "kind": BACKUP.kind, "metadata": {"name": name}, "spec": spec}]

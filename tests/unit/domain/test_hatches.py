@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import hatches
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from hypothesis import given
@@ -239,6 +239,10 @@ def test_only_what_can_be_stopped_is_paused() -> None:
         assert admitted({**claim, "paused": False})
     for engine in ("mongodb", "yugabyte"):
         assert main(engine, {"paused": False}) == main(engine, {})
+        # nobody is called for nodes that are stopped
+        assert "PrometheusRule" not in {item["kind"] for item in rendered(engine, {"paused": True})}
+        with pytest.raises(DbaasError, match="let it go on first"):
+            ENGINES[engine].snapshot(rendered(engine, {"paused": True}), "ring-12345678")
 
 
 # --- images -----------------------------------------------------------------------------------------------------------

@@ -194,6 +194,28 @@ class Saying(Scylla):
         return Observation(**{"ready": 3, "wanted": 3, "current": True, **self.said})
 
 
+def test_a_change_that_fails_for_good_ends_its_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for it is told at once; what runs goes on, Degraded."""
+    before = active()
+    fails: Json = {"current": False, "error": "no such image", "terminal": True}
+    changed = the_copy(before, operation=LATER, generation=2)
+    monkeypatch.setitem(ENGINES, "scylla", Saying(**fails))
+    found = seen(changed, cluster(operation=LATER))
+    assert found["phase"] == "Degraded"
+    last = found["lastOperation"]
+    assert (last["id"], last["state"], last["reason"]) == (LATER, "Failed", "TerminalError")
+    assert "no such image" in last["message"]
+    (state,) = combine("lagos", {"lagos": {**changed, "status": found}}, LATER)["regions"].values()
+    assert state["failed"].startswith("TerminalError: no such image")
+    # an error that was there before the change says nothing of it
+    monkeypatch.setitem(ENGINES, "scylla", Saying(**fails, answered=False, generation=2))
+    assert seen(changed, cluster(operation=LATER))["lastOperation"]["state"] == "Running"
+    # and it may be mended
+    monkeypatch.setitem(ENGINES, "scylla", Saying())
+    mended = seen({**changed, "status": found}, cluster(operation=LATER), now=T2)
+    assert (mended["phase"], mended["lastOperation"]["state"]) == ("Active", "Succeeded")
+
+
 def test_an_old_status_says_nothing_of_a_new_spec(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator without observedGeneration: what it said of the spec before does not count."""
 
