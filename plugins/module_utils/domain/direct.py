@@ -65,9 +65,9 @@ def is_ours(item: Json, tenant: str, service: str) -> bool:
 
 
 def leftovers(live: Iterable[Json], wanted: Iterable[Json], copy: Json) -> list[Json]:
-    """What a service has and is not rendered any more, given its copy as it is rendered now.
+    """What a service has (of by_service) and is not rendered any more, given its copy as it is rendered now.
 
-    Only what bears its identity and was made by us (what an operator makes has an owner), and never a database.
+    Only what bears its identity, and never a database.
     """
     labels = {name: copy["metadata"]["labels"][name] for name in (SERVICE, TENANT, f"{GROUP}/service-id")}
     keep = {name_of(item) for item in wanted}
@@ -76,7 +76,6 @@ def leftovers(live: Iterable[Json], wanted: Iterable[Json], copy: Json) -> list[
         for item in live
         if name_of(item) not in keep
         and item["kind"] not in _DATABASES
-        and not item["metadata"].get("ownerReferences")
         and (item["metadata"].get("labels") or {}).items() >= labels.items()
     ]
 

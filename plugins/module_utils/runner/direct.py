@@ -93,6 +93,14 @@ class _Seen:
     version: str = ""
 
 
+@dataclass(frozen=True)
+class _Space:
+    """What lies in a tenant's namespace of a PoP: by kind and name, and by the service that it is of."""
+
+    names: Mapping[direct.Name, Json]
+    services: Mapping[str, Sequence[Json]]
+
+
 @contextmanager
 def target(run: Run, keys: Collection[Key] | None, *, whole: bool = False) -> Iterator[Target[Any]]:
     """Where the options want these services (None: any) delivered to: the GitOps repository, or the clusters."""
@@ -119,7 +127,7 @@ class Clusters:
         self._declared: dict[str, bytes] = {}
         self._silent: dict[str, str] = {}
         self._seen: dict[tuple[str, str], _Seen] = {}
-        self._bare: dict[tuple[str, str], dict[direct.Name, Json]] = {}
+        self._spaces: dict[tuple[str, str], _Space] = {}
         self._leftovers: dict[str, list[Json]] = {}
         self._prepared: dict[str, tuple[Live, Mapping[str, bytes | None]]] = {}
         self._lock = threading.Lock()
@@ -157,7 +165,7 @@ class Clusters:
             answers = dict(zip(asked, pool.map(lambda where: self._ask(*where), asked), strict=True))
         self._silent = {pop: str(each) for (pop, _), each in answers.items() if isinstance(each, Unreachable)}
         self._seen = {where: each for where, each in answers.items() if not isinstance(each, Unreachable)}
-        self._bare = {}
+        self._spaces = {}
         self._refuse_managed()
         files: dict[str, Callable[[], bytes]] = {path: _ready(text) for path, text in self._declared.items()}
         digest = hashlib.sha256()
@@ -240,17 +248,24 @@ class Clusters:
         if found:
             raise DbaasError("argocd-managed", _shortened(found))
 
-    def _namesakes(self, pop: str, tenant_id: str) -> dict[direct.Name, Json]:
+    def _look_at(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Has _space ready for these namespaces, as far as they are there."""
+        places = [where for where in wanted if where in self._seen and self._seen[where].namespace]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _done in pool.map(lambda where: self._space(*where), places):
+                pass
+
+    def _space(self, pop: str, tenant_id: str) -> _Space:
         """Metadata of all that lies in a tenant's namespace of the kinds that we render."""
         where = (pop, tenant_id)
-        if where not in self._bare:
-            seen, space = self._seen[where], paths.namespace(tenant_id)
-            found = {name_of(copy): copy for copy in seen.copies}
+        if where not in self._spaces:
+            cluster, space = self.clusters[pop], paths.namespace(tenant_id)
+            found = [*self._seen[where].copies]
             for kind in kinds():
-                if kind != CLAIM:
-                    found |= {name_of(item): item for item in _listed(self.clusters[pop], kind, space, "", bare=True)}
-            self._bare[where] = found
-        return self._bare[where]
+                found += _listed(cluster, kind, space, "", bare=True) if kind != CLAIM else []
+            names = {name_of(item): item for item in found}
+            self._spaces[where] = _Space(names, direct.by_service(found))
+        return self._spaces[where]
 
     # --- planning
 
@@ -260,13 +275,18 @@ class Clusters:
         One that has objects without a copy, from a run that was cut off, keeps theirs; so has one that is adopted.
         """
         self._refuse_nowhere(given)
-        return [self._with_id(live, item) for item in given]
+        new = {
+            key
+            for item in given
+            if (key := claims.key(item.data)) is not None
+            and not any(paths.service(key[0], pop, key[1]) in live.files for pop in self.clusters)
+        }
+        self._look_at((pop, each) for each in {each for each, _name in new} for pop in self.clusters)
+        return [self._with_id(live, item, new) for item in given]
 
-    def _with_id(self, live: Live, item: Document) -> Document:
+    def _with_id(self, live: Live, item: Document, new: Collection[Key]) -> Document:
         key, spec = claims.key(item.data), item.data.get("spec")
-        if key is None or not isinstance(spec, dict) or item.merge or spec.get("serviceId"):
-            return item
-        if any(paths.service(key[0], pop, key[1]) in live.files for pop in self.clusters):
+        if key is None or key not in new or not isinstance(spec, dict) or item.merge or spec.get("serviceId"):
             return item
         made = str(uuid.uuid5(SERVICE_IDS, f"{'/'.join(key)}/{live.revisions.get(key[0], '')}"))
         return replace(item, data={**item.data, "spec": {"serviceId": self._id_there(*key) or made, **spec}})
@@ -275,14 +295,12 @@ class Clusters:
         for (pop, each), seen in self._seen.items():
             if each != tenant_id or not seen.namespace:
                 continue
-            for (kind, other), item in self._namesakes(pop, each).items():
-                if kind == CLAIM.kind:
-                    known = (item.get("spec") or {}).get("serviceId") if other == name else None
-                else:
-                    ours = direct.is_ours(item, tenant_id, name)
-                    known = item["metadata"]["labels"].get(f"{GROUP}/service-id") if ours else None
-                if isinstance(known, str):
-                    return known
+            space = self._space(pop, each)
+            known = (space.names.get((CLAIM.kind, name), {}).get("spec") or {}).get("serviceId")
+            mine = [item for item in space.services.get(name, ()) if direct.is_ours(item, tenant_id, name)]
+            labels = [item["metadata"]["labels"].get(f"{GROUP}/service-id") for item in mine]
+            if found := known or next(filter(None, labels), None):
+                return str(found)
         return ""
 
     def _refuse_nowhere(self, given: Sequence[Document]) -> None:
@@ -305,21 +323,21 @@ class Clusters:
         """
         if lost := {region for claim in plan.claims for region in claim.regions if region in self._silent}:
             raise DbaasError("kube-unreachable", "; ".join(f"{pop}: {self._silent[pop]}" for pop in sorted(lost)))
+        self._look_at({(pop, each) for pop, objects in _services(plan) for each in [_tenant_of(objects[0])]})
         managed: list[tuple[str, Json]] = []
         foreign: list[tuple[str, Json]] = []
         self._leftovers = {}
         for pop, objects in _services(plan):
             copy = objects[0]
-            space, name = copy["metadata"]["namespace"], copy["metadata"]["name"]
-            tenant_id = space.removeprefix("tenant-")
-            there = self._namesakes(pop, tenant_id)
+            tenant_id, name = _tenant_of(copy), copy["metadata"]["name"]
+            there = self._space(pop, tenant_id)
             for item in objects:
-                live = there.get(name_of(item))
+                live = there.names.get(name_of(item))
                 if live is None or direct.is_ours(live, tenant_id, name):
                     continue
                 (managed if direct.is_managed(live) else foreign).append((pop, item))
-            gone = direct.leftovers(there.values(), objects, copy)
-            self._leftovers[f"{pop} {paths.service(tenant_id, pop, name)}"] = gone
+            gone = direct.leftovers(there.services.get(name, ()), objects, copy)
+            self._leftovers[paths.service(tenant_id, pop, name)] = gone
         if managed:
             raise DbaasError("argocd-managed", _shortened([f"{_label(*each)} is Argo CD's" for each in managed]))
         if foreign and not self._run.options.get("adopt"):
@@ -376,7 +394,7 @@ class Clusters:
                 continue
             tried = self._try([(place.pop, item) for item, _text in _objects(content)])
             found += [_unified(pop, now, applied) for pop, now, applied in tried]
-            found += [_unified(place.pop, item, None) for item in self._leftovers.get(f"{place.pop} {path}", [])]
+            found += [_unified(place.pop, item, None) for item in self._leftovers.get(path, [])]
         return "".join(found)
 
     def push(self, commit: str) -> None:
@@ -421,7 +439,7 @@ class Clusters:
         for item, text in objects:
             if item["kind"] != CLAIM.kind:
                 cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
-        for item in self._leftovers.get(f"{pop} {path}", ()):
+        for item in self._leftovers.get(path, ()):
             kind, uid = kind_of(item), item["metadata"]["uid"]
             if kind.kind in data_kinds():
                 cluster.patch(kind, *_place(item), {"metadata": {"annotations": {DELETION: uid}}})
@@ -525,6 +543,10 @@ def _objects(content: bytes) -> Iterator[Encoded]:
 
 def _place(item: Json) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _tenant_of(item: Json) -> str:
+    return str(item["metadata"]["namespace"]).removeprefix("tenant-")
 
 
 def _label(pop: str, item: Json) -> str:
