@@ -8,8 +8,6 @@ it would take a quarter of an hour.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,14 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.awx import Double
-from tests.lab.binaries import alone, cache_folder
-from tests.lab.progress import Progress
+from tests.benchmarks import rivals
 from tests.tools.tree import ROOT
 
 Json = dict[str, Any]
 
-#: the package that brings awx.awx, and the version of awx.awx in it
-PACKAGE, COLLECTION = "ansible==12.3.0", "24.6.1"
+#: the version of awx.awx that comes with the rivals' packages
+COLLECTION = "24.6.1"
 OBJECTS, SAMPLE, FASTER = 500, 3, 20
 OWNER = {"organization": "bench"}
 RULE = "DTSTART;TZID=Europe/Berlin:20300101T030000 RRULE:FREQ=DAILY;INTERVAL=1"
@@ -195,45 +192,14 @@ def bench() -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def awx_awx() -> Path:
-    """The folder of programs of an environment that has awx.awx; made once, in the user's cache."""
-    folder = cache_folder() / "awx-collection" / PACKAGE
-    programs = folder / "bin"
-    with alone(cache_folder() / "awx-collection.lock", Progress()):
-        if not (folder / "made").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            tool = Path(sys.executable).parent / "uv"
-            pip: list[Any] = [tool, "pip", "install", "--python", programs / "python"]
-            command = pip if tool.exists() else [programs / "python", "-m", "pip", "install"]
-            subprocess.run([*command, "--quiet", PACKAGE], check=True)
-            (folder / "made").touch()
+    """The folder of programs of an environment that has awx.awx."""
+    programs = rivals.programs()
+    assert rivals.version(programs, "awx/awx") == COLLECTION
     return programs
 
 
 def environment(double: Double, programs: Path, folder: Path) -> dict[str, str]:
-    return {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_"))
-        },
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "CONTROLLER_HOST": double.url,
-        "CONTROLLER_OAUTH_TOKEN": double.token,
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        "ANSIBLE_REMOTE_TMP": str(folder / "ansible"),
-        "ANSIBLE_LOCAL_TEMP": str(folder / "ansible"),
-    }
-
-
-def play(folder: Path, tasks: list[Json], env: dict[str, str]) -> str:
-    book = folder / "site.yml"
-    head = {"hosts": "localhost", "connection": "local", "gather_facts": False}
-    book.write_text(yaml.safe_dump([{**head, "tasks": tasks}], sort_keys=False))
-    program = Path(env["PATH"].split(os.pathsep)[0]) / "ansible-playbook"
-    done = subprocess.run([program, book], env=env, check=False, capture_output=True, text=True, cwd=folder)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    return done.stdout
+    return rivals.environment(programs, folder, CONTROLLER_HOST=double.url, CONTROLLER_OAUTH_TOKEN=double.token)
 
 
 @contextmanager
@@ -249,7 +215,7 @@ def ours(double: Double, folder: Path, data: Path) -> tuple[Measured, str]:
     env["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".cache/collections")
     # Jinja in injectors and messages is AWX's own, hence a file
     with measuring(double) as measured:
-        said = play(folder, [{"dbaas.platform.awx_configuration": {"src": str(data)}}], env)
+        said = rivals.play(folder, [{"dbaas.platform.awx_configuration": {"src": str(data)}}], env)
     return measured, said
 
 
@@ -257,12 +223,12 @@ def theirs(double: Double, folder: Path, programs: Path) -> Measured:
     """One task for each object: the first of each kind, scaled to all of the kind."""
     env = environment(double, programs, folder)
     with measuring(double) as started:
-        play(folder, [{"ansible.builtin.meta": "noop"}], env)
+        rivals.play(folder, [{"ansible.builtin.meta": "noop"}], env)
     total = Measured(started.seconds, 0, f"scaled from {SAMPLE} of each kind")
     for kind in kinds():
         tasks = [{f"awx.awx.{kind.module}": entry} for entry in kind.entries[:SAMPLE]]
         with measuring(double) as measured:
-            play(folder, tasks, env)
+            rivals.play(folder, tasks, env)
         scale = len(kind.entries) / len(tasks)
         total.seconds += max(0.0, measured.seconds - started.seconds) * scale
         total.requests += measured.requests * scale
@@ -282,7 +248,6 @@ def shown(double: Double, kind: Kind, name: str) -> Json:
 def test_500_objects_take_a_twentieth_of_the_time_of_one_call_each(bench: Bench, awx_awx: Path, tmp_path: Path) -> None:
     every = kinds()
     assert sum(len(kind.entries) for kind in every) == OBJECTS
-    assert f'"version": "{COLLECTION}"' in next(awx_awx.parent.rglob("awx/awx/MANIFEST.json")).read_text()
     data = tmp_path / "awx.yml"
     data.write_text(yaml.safe_dump({kind.variable: kind.entries for kind in every}, sort_keys=False))
     with Double(playbooks=["site.yml"]) as mine, Double(playbooks=["site.yml"]) as other:

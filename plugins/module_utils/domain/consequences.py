@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import placement, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import OPERATOR, RESTARTS, Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.differences import differences
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Consequence
 
 Json = dict[str, Any]
@@ -173,15 +174,19 @@ def _restarting() -> set[str]:
     return {engine.kinds[0].kind for engine in engines.ENGINES.values()} | {"ConfigMap"}
 
 
-def anew(standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, renderer: str) -> Iterator[Consequence]:
+def anew(
+    standing: Iterable[Json], rendered: Iterable[Json], catalog: Catalog, renderer: str, *, live: bool = False
+) -> Iterator[Consequence]:
     """What changes although nobody asked for it: the same spec, as it stands and as it is rendered today.
 
-    Another catalog or renderer makes other objects of it, and a change of something else takes them along.
+    Another catalog or renderer makes other objects of it, and a change of something else takes them along. live: what
+    stands was read from a cluster, which adds to what was written.
     """
     before = {(item["kind"], item["metadata"]["name"]): _content(item) for item in standing}
     after = {(item["kind"], item["metadata"]["name"]): _content(item) for item in rendered}
     for (kind, name), content in after.items():
-        if before.get((kind, name)) != content:
+        was = before.get((kind, name))
+        if any(differences(content, was)) if live else was != content:
             how = f"catalog {catalog.revision} and renderer {renderer} make another one of it, see the diff"
             yield Consequence(f"{kind} {name}", "rolling" if kind in _restarting() else "none", 0, how)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, SNAPSHOT_OF
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.drift import differences
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.differences import differences
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import RETAINED, Yaml, derived_file
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DATA, DELETION

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, tables
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.differences import differences
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import ACTION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import annotation
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP
@@ -61,23 +62,6 @@ def key(item: Json) -> Key:
     group = item["apiVersion"].rpartition("/")[0]
     metadata = item["metadata"]
     return group, item["kind"], metadata.get("namespace") or "", metadata["name"]
-
-
-def differences(wanted: Any, live: Any, path: str = "") -> Iterator[str]:
-    """Paths of what was written and is not so in the live object. What the live one has beyond that is not ours."""
-    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
-        for name, value in wanted.items():
-            yield from differences(value, live.get(name), f"{path}.{name}" if path else name)
-    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
-        for number, (one, other) in enumerate(zip(wanted, live, strict=True)):
-            yield from differences(one, other, f"{path}[{number}]")
-    elif wanted != live and not (_empty(wanted) and _empty(live)):
-        # the API server drops what is empty
-        yield path
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value in ({}, [], "")
 
 
 def of_object(pop: str, item: Json, live: Json | None, file: str) -> Iterator[Finding]:

@@ -397,7 +397,8 @@ def _plan_one(
         home = claim.spec["region"]
         if stood != (catalog.revision, request.renderer) and home in derived:
             again = render(replace(claim, spec=before), catalog, platform, stamp)[home]
-            more = [*anew(yaml.load_all(derived[home], path), again, catalog, request.renderer)]
+            stands_there, live = yaml.load_all(derived[home], path), request.origin == "direct"
+            more = [*anew(stands_there, again, catalog, request.renderer, live=live)]
         effects = of_change(before, claim.spec, changed, catalog, more, claim.driver)
     regions = tuple(claim.regions)
     # what is going must not go on because of a window

@@ -43,6 +43,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.status impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
 #: (tenant, name)
@@ -125,6 +126,8 @@ class Clusters:
         self._whole = whole
         self.clusters: dict[str, Cluster] = {}
         self._declared: dict[str, bytes] = {}
+        #: revision of the catalog and version of the collection, as copies have them
+        self._made_by = ("", "")
         self._silent: dict[str, str] = {}
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._spaces: dict[tuple[str, str], _Space] = {}
@@ -140,15 +143,17 @@ class Clusters:
             with base.repository(self._run) as repository:
                 snapshot = repository.fetch()
                 tenants = [paths.tenant(each) for each in {each for each, _name in self._keys or ()}]
-                _catalog, platform = base.kept(snapshot, tenants)
+                catalog, platform = base.kept(snapshot, tenants)
                 self._declared = snapshot.read([paths.PLATFORM, *base.catalog_files(snapshot), *tenants])
         else:
+            catalog, _all = base.stated(self._run)
             platform = info.reachable(self._run)
             shipped: Json = self._run.options["shipped"]
             document = documents.load_all(shipped["platform"], paths.PLATFORM)[0]
             document["pops"] = {name: document["pops"][name] for name in platform.pops}
             self._declared = {f"{paths.CATALOG}/{name}": text.encode() for name, text in shipped["catalog"].items()}
             self._declared[paths.PLATFORM] = documents.dump(document).encode()
+        self._made_by = (catalog.revision, VERSION)
         self.clusters = base.clusters(self._run, platform)
         return self
 
@@ -198,12 +203,24 @@ class Clusters:
         if not direct.is_direct(copy) and not direct.is_managed(copy):
             # a person's own; its spec need not be whole
             return
-        rest = [item for item in objects if item["kind"] != CLAIM.kind]
-        files[paths.service(tenant_id, pop, name)] = lambda: direct.file_of(copy, rest, base.YAML)
+
+        def file() -> bytes:
+            # a plan reads the copy alone, unless today's catalog or collection makes other objects of the same claim
+            stamp = tuple(annotation(copy, each) for each in ("catalog-revision", "renderer"))
+            read = [] if self._whole or stamp == self._made_by else self._read(pop, tenant_id, name)
+            rest = [item for item in (*objects, *read) if item["kind"] != CLAIM.kind]
+            return direct.file_of(copy, rest, base.YAML)
+
+        files[paths.service(tenant_id, pop, name)] = file
         if direct.is_direct(copy):
             place = paths.retained if direct.is_retained(copy) else paths.claim
             if place(tenant_id, name) not in files or copy["spec"].get("region") == pop:
                 files[place(tenant_id, name)] = lambda: direct.claim_of(copy, base.YAML)
+
+    def _read(self, pop: str, tenant_id: str, name: str) -> list[Json]:
+        """All objects of one service in a PoP."""
+        cluster, space, label = self.clusters[pop], paths.namespace(tenant_id), f"{SERVICE}={name}"
+        return [item for kind in kinds() for item in _listed(cluster, kind, space, label)]
 
     def _tenants(self) -> set[str]:
         if self._keys is not None:
@@ -303,6 +320,17 @@ class Clusters:
                 return str(found)
         return ""
 
+    def _refuse_without_namespace(self, plan: ClaimsPlan) -> None:
+        errors = []
+        for claim in plan.claims:
+            for pop in claim.regions:
+                if not self._seen[pop, claim.tenant].namespace:
+                    words = f"a namespace that is there in {pop}: without Git nobody makes it"
+                    label = f"{claim.tenant}/{claim.name}"
+                    errors.append(FieldError("metadata.namespace", claim.namespace, words, source=label))
+        if errors:
+            raise InvalidFields("claim-invalid", errors)
+
     def _refuse_nowhere(self, given: Sequence[Document]) -> None:
         there = {each for (_pop, each), seen in self._seen.items() if seen.namespace}
         errors = []
@@ -327,6 +355,7 @@ class Clusters:
         managed: list[tuple[str, Json]] = []
         foreign: list[tuple[str, Json]] = []
         self._leftovers = {}
+        self._refuse_without_namespace(plan)
         for pop, objects in _services(plan):
             copy = objects[0]
             tenant_id, name = _tenant_of(copy), copy["metadata"]["name"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import drift
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.differences import differences
 
 Json = dict[str, Any]
 
@@ -28,7 +29,7 @@ Json = dict[str, Any]
     ],
 )
 def test_differences(wanted: Any, live: Any, paths: list[str]) -> None:
-    assert list(drift.differences(wanted, live)) == paths
+    assert list(differences(wanted, live)) == paths
 
 
 def item(name: str, kind: str = "ScyllaCluster", **metadata: Any) -> Json:

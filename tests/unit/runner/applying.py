@@ -60,7 +60,7 @@ class Applying:
         found = [
             copy.deepcopy(item)
             for key, item in self.objects.items()
-            if key[0] == kind.kind and namespace in (None, key[1]) and (not labels or labels in _labels(item))
+            if key[0] == kind.kind and namespace in (None, key[1]) and _selected(item, labels)
         ]
         if bare:
             found = [{name: item[name] for name in ("apiVersion", "kind", "metadata")} for item in found]
@@ -113,6 +113,12 @@ class Applying:
 def _labels(item: Json) -> Json:
     labels: Json = item["metadata"].get("labels") or {}
     return labels
+
+
+def _selected(item: Json, labels: str) -> bool:
+    name, given, value = labels.partition("=")
+    there = _labels(item)
+    return not labels or (there.get(name) == value if given else name in there)
 
 
 def _without(live: Any, before: Any, now: Any) -> Any:

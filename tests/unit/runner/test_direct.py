@@ -126,7 +126,10 @@ def test_what_is_wrong_is_told_before_anything_is_written(direct: Direct) -> Non
 def test_a_tenant_is_its_namespace(direct: Direct) -> None:
     nowhere = direct.refused(tenant="nobody")
     assert "kubectl create namespace tenant-nobody" in str(nowhere)
+    repository = {"repository": direct.world.url}
     direct.johannesburg.objects.clear()
+    declared = direct.refused(replication=BOTH, **repository)
+    assert "a namespace that is there in johannesburg" in str(declared)
     there = direct.refused(replication=BOTH)
     assert "one of lagos (the tenant's regions)" in str(there)
 
@@ -181,6 +184,22 @@ def test_what_is_not_rendered_any_more_goes_if_it_is_ours(direct: Direct) -> Non
     assert ("ServiceMonitor", "tenant-acme", "theirs") in direct.lagos.objects
     assert ("ScyllaCluster", "tenant-acme", "orders") in direct.lagos.objects
     assert all(key not in direct.lagos.objects for key in tasks if "backup" in key[2])
+
+
+def test_what_another_catalog_makes_of_it_is_in_the_plan(direct: Direct) -> None:
+    direct.run()
+    for kind in ("ServiceClaim", "ScyllaCluster"):
+        direct.lagos.one(kind, "orders")["metadata"]["annotations"]["dbaas.example.com/catalog-revision"] = "old"
+    allowed: Json = {"networking": {"allowed_cidrs": ["10.0.0.0/8"]}, "check": True}
+    assert direct.run(**allowed)["operations"][0]["plan"]["restart"] == "none"
+    # what an older catalog had it made of; the server's own defaults beside it are no change
+    direct.lagos.one("ScyllaCluster", "orders")["spec"] |= {"agentVersion": "0", "defaulted": True}
+    plan = direct.run(**allowed)["operations"][0]["plan"]
+    assert plan["restart"] == "rolling"
+    assert [item["field"] for item in plan["consequences"]] == [
+        "spec.networking.allowedCIDRs",
+        "ScyllaCluster orders",
+    ]
 
 
 def managed(direct: Direct, **annotations: str) -> None:
