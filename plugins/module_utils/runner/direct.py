@@ -464,18 +464,21 @@ class Clusters:
 
     def _apply(self, pop: str, path: str, objects: Sequence[Encoded]) -> None:
         cluster = self.clusters[pop]
-        copies = [each for each in objects if each[0]["kind"] == CLAIM.kind]
-        for item, text in objects:
-            if item["kind"] != CLAIM.kind:
-                cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
+        # the copy last: it says that all else is there, and another run finishes what was cut off before it; but first
+        # where the service goes, so that whoever declares it again knows what to take back
+        for item, text in sorted(objects, key=lambda each: (each[0]["kind"] == CLAIM.kind) != self._whole):
+            if item["kind"] == CLAIM.kind:
+                self._drop(pop, path)
+            cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
+
+    def _drop(self, pop: str, path: str) -> None:
+        """Deletes what is not rendered any more."""
+        cluster = self.clusters[pop]
         for item in self._leftovers.get(path, ()):
             kind, uid = kind_of(item), item["metadata"]["uid"]
             if kind.kind in data_kinds():
                 cluster.patch(kind, *_place(item), {"metadata": {"annotations": {DELETION: uid}}})
             cluster.delete(kind, *_place(item), uid)
-        # it says that all else is there: another run finishes what was cut off before it
-        for item, text in copies:
-            cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
 
     def _retain(self, place: paths.Place) -> None:
         body = {"metadata": {"annotations": {RETAINED: "true"}}}
@@ -544,10 +547,12 @@ def hand_over(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]]
         pop, item = each
         live = clusters[pop].get(kind_of(item), *_place(item)) or {"metadata": {}}
         fields = live["metadata"].get("managedFields") or []
-        if any(entry.get("manager") == direct.MANAGER for entry in fields):
-            named = [
-                {**entry, "manager": ARGOCD} if entry.get("manager") == direct.MANAGER else entry for entry in fields
-            ]
+        managers = [entry.get("manager") for entry in fields]
+        if direct.MANAGER in managers:
+            rest = [entry for entry in fields if entry.get("manager") != direct.MANAGER]
+            ours = [entry for entry in fields if entry.get("manager") == direct.MANAGER]
+            # where Argo CD was quicker it owns all that there is to own
+            named = rest if ARGOCD in managers else [*rest, *({**entry, "manager": ARGOCD} for entry in ours)]
             version = live["metadata"]["resourceVersion"]
             body = {"metadata": {"managedFields": named, "resourceVersion": version}}
             clusters[pop].patch(kind_of(item), *_place(item), body)

@@ -135,6 +135,31 @@ def test_apply_is_server_side_strict_and_dry_when_asked(server: Server, cluster:
     assert server.asked[1][2] == {"fieldManager": "m", "force": "false", "fieldValidation": "Strict", "dryRun": "All"}
 
 
+def test_what_is_json_already_is_sent_as_it_is(server: Server, cluster: Cluster) -> None:
+    server.answers = [(200, b"nobody reads this"), status(422, "spec.plan: Invalid value", "Invalid")]
+    cluster.apply_text(CLAIM, "tenant-1", "a", b'{"spec":{}}', manager="m")
+    method, path, query, body, headers = server.asked[0]
+    assert (method, path, body) == ("PATCH", CLAIM.path("tenant-1", "a"), {"spec": {}})
+    assert query == {"fieldManager": "m", "force": "true", "fieldValidation": "Strict"}
+    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    with pytest.raises(KubeError, match=r"spec\.plan"):
+        cluster.apply_text(CLAIM, "tenant-1", "a", b"{}", manager="m")
+
+
+def test_bare_lists_ask_for_metadata(server: Server, cluster: Cluster) -> None:
+    server.answers = [(200, {"metadata": {}, "items": [{"metadata": {"name": "a"}}]})]
+    assert cluster.list(CLAIM, bare=True)[0][0]["kind"] == "ServiceClaim"
+    assert "PartialObjectMetadataList" in server.asked[0][4]["Accept"]
+
+
+def test_a_namesake_is_not_deleted(server: Server, cluster: Cluster) -> None:
+    server.answers = [(200, {}), status(409, "the UID in the precondition", "Conflict")]
+    assert cluster.delete(CLAIM, "tenant-1", "a", "u-1")
+    assert server.asked[0][3]["preconditions"] == {"uid": "u-1"}
+    with pytest.raises(KubeError, match="precondition"):
+        cluster.delete(CLAIM, "tenant-1", "a", "u-1")
+
+
 def test_create_answers_none_for_one_that_exists(server: Server, cluster: Cluster) -> None:
     secret = {"metadata": {"namespace": "tenant-1", "name": "a"}}
     server.answers = [(201, secret), status(409, "exists", "AlreadyExists")]

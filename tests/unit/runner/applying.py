@@ -28,6 +28,8 @@ class Applying:
         self.down = False
         #: objects that the API server refuses, by kind
         self.refuses: set[str] = set()
+        #: what an operator says of each object, by kind
+        self.status: dict[str, Json] = {}
         self._version = 0
         for each in namespaces:
             self.put({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": each}})
@@ -40,7 +42,8 @@ class Applying:
         there = self.objects.get(key)
         uid = there["metadata"]["uid"] if there else str(uuid.uuid4())
         version = str(self._version)
-        self.objects[key] = {**item, "metadata": {**metadata, "uid": uid, "resourceVersion": version}}
+        said = {"status": self.status[key[0]]} if key[0] in self.status else {}
+        self.objects[key] = {**item, "metadata": {**metadata, "uid": uid, "resourceVersion": version}, **said}
         return self.objects[key]
 
     def names(self, service: str) -> list[str]:
