@@ -101,14 +101,6 @@ EXAMPLES = r"""
     resources:
       node: {memory: 32Gi}
 
-- name: A database that runs already, made by hand, from now on declared in Git; refused where it would not stay as it is
-  dbaas.platform.service_claim:
-    tenant: acme
-    name: sessions
-    sku: dfly-mem-16g
-    region: lagos
-    adopt: true
-
 - name: See what a service would be made of, with nothing running
   dbaas.platform.service_claim:
     tenant: acme

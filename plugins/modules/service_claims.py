@@ -97,11 +97,6 @@ EXAMPLES = r"""
       tenant: acme
       labels: {team: checkout}
 
-- name: All claims of a folder, applied to the clusters without Git
-  dbaas.platform.service_claims:
-    src: claims/
-    delivery: direct
-
 - name: What a claim is rendered to
   dbaas.platform.service_claims:
     state: rendered
