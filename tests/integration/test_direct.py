@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 
 from tests.integration.conftest import POPS, Platform, until
+from tests.lab.platform import ROOT, environment, playbook_command
 
 Json = dict[str, Any]
 TENANT = "crowd"
@@ -87,6 +89,8 @@ class Direct:
 
 @pytest.fixture(scope="module")
 def direct(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Direct:
+    # nobody but Argo CD makes it
+    until(lambda: all(platform.lab.api(pop).get(f"/api/v1/namespaces/{SPACE}") for pop in POPS), 60)
     return Direct(platform, tmp_path_factory.mktemp("direct"))
 
 
@@ -161,6 +165,27 @@ def test_a_service_moves_to_git_and_nothing_of_it_restarts(platform: Platform, d
     taken = direct.run(claims(d_cache={"replication": {"factor": 3}}))
     assert taken["error"]["code"] == "argocd-managed"
     assert f"tenants/{TENANT}/claims/d-cache.yaml" in taken["msg"]
+
+
+def test_playbooks_go_the_same_way(platform: Platform, direct: Direct) -> None:
+    """A service's change, waited for, and its end; the repository of the environment has no such service."""
+
+    def play(playbook: str, **answers: Any) -> str:
+        given = {"tenant": TENANT, "service": "d-shards", "dbaas_delivery": "direct", **answers}
+        env = {**environment(platform.lab), "K8S_AUTH_KUBECONFIG": str(platform.lab.kubeconfig("argocd"))}
+        command = playbook_command(platform.lab, f"dbaas.platform.{playbook}", given)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=ROOT)
+        platform.printed += [done.stdout, done.stderr]
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    before = platform.head()
+    said = play("update_service", allowed_cidrs="10.1.0.0/16", dbaas_wait_timeout=60)
+    assert "changed=1" in said
+    assert platform.copy("lagos", "d-shards", SPACE)["spec"]["networking"]["allowedCIDRs"] == ["10.1.0.0/16"]
+    play("deprovision_service", deletion_policy="delete", confirm="d-shards", dbaas_wait_timeout=60)
+    assert direct.objects("lagos", "d-shards") == set()
+    assert platform.head() == before
 
 
 def test_only_a_deliverer_lets_services_go(platform: Platform, direct: Direct) -> None:
