@@ -57,13 +57,13 @@ class Applying:
         return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
 
     def list(
-        self, kind: Kind, namespace: str | None = None, labels: str = "", *, bare: bool = False
+        self, kind: Kind, namespace: str | None = None, labels: str | None = "", *, bare: bool = False
     ) -> tuple[list[Json], str]:
         self._answer()
         found = [
             copy.deepcopy(item)
             for key, item in self.objects.items()
-            if key[0] == kind.kind and namespace in (None, key[1]) and _selected(item, labels)
+            if key[0] == kind.kind and namespace in (None, key[1]) and _selected(item, labels or "")
         ]
         if bare:
             found = [{name: item[name] for name in ("apiVersion", "kind", "metadata")} for item in found]
