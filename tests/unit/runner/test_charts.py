@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import CHART_DATA, DELETION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, NAMESPACE, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision
 
 from tests.unit.runner.applying import Applying
 from tests.unit.runner.synced import Key, SyncedCluster
@@ -332,3 +333,33 @@ def test_a_release_without_its_application_is_drift(charted: Charted) -> None:
     told = [item for item in result["drift"] if item["object"].startswith("Application chart")]
     found = {(item["code"], item["object"]) for item in told}
     assert found == {("not-synced", "Application chart-acme.orders-b"), ("missing", "Application chart-acme.orders-c")}
+
+
+def test_check_mode_predicts_both_commits_of_a_deletion(charted: Charted) -> None:
+    charted.provision()
+    for pop in charted.pops.values():
+        pop.sync()
+    before = charted.world.head()
+    predicted = charted.absent(check=True, diff=True)
+    assert charted.world.head() == before
+    done = charted.absent(diff=True)
+
+    def lines(result: Json) -> list[str]:
+        return [line for line in result["diff"]["prepared"].splitlines() if not line.startswith("index ")]
+
+    assert lines(predicted) == lines(done)
+    assert any("/volumes/orders.yaml" in line for line in lines(done))
+
+
+def test_a_window_holds_releases_back_with_the_rest(charted: Charted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "now", lambda: datetime(2026, 1, 1, 12, tzinfo=UTC))
+    nights = {"windows": [{"days": ["sat"], "start": "22:30", "duration": "4h"}]}
+    charted.provision(maintenance=nights)
+    before = charted.releases()
+    bigger: Json = {"maintenance": nights, "resources": {"tserver": {"cpu": "8"}}}
+    assert charted.provision(**bigger)["operations"][0]["action"] == "hold"
+    assert charted.releases() == before
+    monkeypatch.setattr(base, "now", lambda: datetime(2026, 1, 3, 23, tzinfo=UTC))
+    charted.world.run("gitops_reconciliation")
+    assert charted.releases()["orders-a"]["values"]["resource"]["tserver"]["limits"]["cpu"] == "8"
+    assert charted.problems() == []
