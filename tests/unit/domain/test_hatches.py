@@ -179,17 +179,42 @@ def places(node: Any, key: str) -> list[Any]:
     return [found for child in node for found in places(child, key)] if isinstance(node, list) else []
 
 
-@pytest.mark.parametrize("engine", PLAIN)
-def test_nodes_stand_where_the_claim_wants_them(engine: str) -> None:
-    spec = main(engine, {"placement": PLACEMENT})
+#: SKU -> how many places its objects have for tolerations, and for node selectors (or terms in their stead), by hand
+STANDING: dict[str, tuple[int, int]] = {
+    # a rack in each zone
+    "scy-ring-3": (3, 3),
+    # of masters and of tservers; one selector is for both
+    "yb-dedicated": (2, 1),
+    # gates and tablets in each of three cells, the lockserver, the dashboard, the orchestrator
+    "vt-dedicated": (9, 9),
+    "dfly-mem-16g": (1, 1),
+    # nodes, and the pod that takes backups
+    "aero-strong-3": (2, 2),
+    "mongo-flex-rs": (1, 1),
+    # two shards, config servers, mongos
+    "mongo-flex-sharded": (4, 4),
+}
+
+
+@pytest.mark.parametrize("sku", STANDING)
+def test_nodes_stand_where_the_claim_wants_them(sku: str) -> None:
     (taint,) = PLACEMENT["tolerations"]
-    assert places(spec, "tolerations"), engine
-    assert all(taint in item for item in places(spec, "tolerations"))
-    selectors = places(spec, "nodeSelector")
-    terms = [term for item in places(spec, "matchExpressions") for term in item]
-    assert all(item == PLACEMENT["nodeSelector"] for item in selectors)
-    assert selectors or {"key": "example.com/disk", "operator": "In", "values": ["nvme"]} in terms
-    assert "example.com/disk" not in str(main(engine, {}))
+    wanted = {"key": "example.com/disk", "operator": "In", "values": ["nvme"]}
+
+    def specs(more: Json) -> list[Json]:
+        claim = admitted({"sku": sku, "region": "lagos", **more})
+        objects = render(claim, shipped.catalog(), shipped.platform(), shipped.STAMP)["lagos"]
+        return [item["spec"] for item in objects if "spec" in item and item["kind"] != "ServiceClaim"]
+
+    placed = specs({"placement": PLACEMENT})
+    tolerations = places(placed, "tolerations")
+    selectors = [item for item in places(placed, "nodeSelector") if item == PLACEMENT["nodeSelector"]]
+    terms = [item for item in places(placed, "matchExpressions") if wanted in item]
+    assert all(taint in item for item in tolerations)
+    assert (len(tolerations), len(selectors) + len(terms)) == STANDING[sku]
+    plain = str(specs({}))
+    assert "example.com/disk" not in plain
+    assert "example.com/databases" not in plain
 
 
 def test_pods_of_vitess_keep_their_zone_although_they_are_placed() -> None:

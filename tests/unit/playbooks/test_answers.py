@@ -54,7 +54,16 @@ GIVEN: dict[str, tuple[Json, str]] = {
     "reconcile_claims": ({}, r"failed=0"),
     "rollback_service": ({**ORDERS, "to": "", "dbaas_wait": "false"}, r"nothing came before what is"),
     "update_service": (
-        {**ORDERS, "replicas": 3, "memory": "32Gi", "backup_enabled": "false", "dbaas_wait": "false"},
+        {
+            **ORDERS,
+            "replicas": 3,
+            "memory": "32Gi",
+            "parameters": "hinted_handoff_enabled: false\nread_request_timeout_in_ms: 10000",
+            "paused": "false",
+            "dbaas_timing": "now",
+            "backup_enabled": "false",
+            "dbaas_wait": "false",
+        },
         r"changed=1 ",
     ),
     "validate_gitops": ({"strict": "false"}, r"failed=0"),
@@ -148,6 +157,12 @@ def test_lines_of_a_survey_are_taken_without_what_is_around_them(world: World, t
     [
         ("update_service", {"replicas": "three"}, "'three'"),
         ("update_service", {"backup_enabled": "treu"}, "treu"),
+        ("update_service", {"paused": "treu"}, "treu"),
+        (
+            "update_service",
+            {"parameters": "read_request_timeout_in_ms: soon"},
+            "spec.parameters.read_request_timeout_in_ms",
+        ),
         ("wait_for_service", {"dbaas_wait_timeout": "30m"}, "'30m'"),
         ("provision_service", {"dbaas_wait": "maybe"}, "maybe"),
         ("onboard_tenant", {"regions": []}, "Not given: regions"),
