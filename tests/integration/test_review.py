@@ -10,7 +10,7 @@ from tests.integration.conftest import Platform
 from tests.integration.test_playbooks import play, succeeds
 from tests.lab.platform import pops
 
-CLAIM = {"tenant": "quiet", "service": "asked-for", "sku": "scy-ring-3", "region": "lagos", "dbaas_wait_timeout": "60"}
+CLAIM = {"tenant": "crowd", "service": "asked-for", "sku": "scy-ring-3", "region": "lagos", "dbaas_wait_timeout": "60"}
 
 
 def test_a_claim_that_is_asked_for_merged_and_active(platform: Platform) -> None:
@@ -37,7 +37,7 @@ def test_a_claim_that_is_asked_for_merged_and_active(platform: Platform) -> None
             merging.join()
             assert changed == 1
             assert "merge request 1 is merged" in output
-            assert platform.phase("lagos", "asked-for", "tenant-quiet") == "Active"
+            assert platform.phase("lagos", "asked-for", "tenant-crowd") == "Active"
             assert succeeds(platform, "provision_service", answers)[0] == 0
             assert host.problems == []
         finally:

@@ -41,7 +41,7 @@ PAUSES = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0)
 def send(run: Run, target: Target[S], plan: Callable[[S], Change[T]]) -> Delivered[T]:
     """Delivers a plan as the options say: pushed to its target, or proposed for it."""
     asks = run.text("delivery") == "merge_request"
-    return deliver(
+    delivered = deliver(
         target,
         plan,
         deadline=run.options.get("delivery_timeout") or 120,
@@ -50,6 +50,9 @@ def send(run: Run, target: Target[S], plan: Callable[[S], Change[T]]) -> Deliver
         progress=run.progress,
         desk=Review(run, target) if isinstance(target, GitRepository) and asks else None,
     )
+    if delivered.proposed and (request := delivered.proposed.request) and not run.check:
+        run.progress(f"merge request {request.number} asks for it, and waits for whoever merges it: {request.url}")
+    return delivered
 
 
 def told(delivered: Delivered[Any]) -> Json:
@@ -114,8 +117,6 @@ def _followed(run: Run, there: Forge, number: int, end: float) -> Json:
                 return _seen(request.branch, request)
             if request.state == "closed":
                 raise DbaasError("merge-closed", f"{name} was closed without being merged: {request.url}")
-            if not url:
-                run.progress(f"{name} is open, and waits for whoever merges it: {request.url}")
             url = request.url
         pause = next(pauses, PAUSES[-1])
         if time.monotonic() + pause > end:

@@ -196,7 +196,9 @@ def test_wait_waits_for_the_merge_and_then_for_the_service(github: Desk, way: st
     person.join()
     assert result["merge_request"]["state"] == "merged"
     assert [item["phase"] for item in result["wait"]] == ["Active"]
-    assert any("is open, and waits for whoever merges it" in line for line in github.world.lines)
+    assert any(
+        "merge request 1 asks for it, and waits for whoever merges it: https://" in line for line in github.world.lines
+    )
     assert any("is merged" in line for line in github.world.lines)
 
 
