@@ -140,9 +140,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         config = f"{share.name}-config"
         cluster: Obj = {
             "version": spec["version"],
-            "repository": shared.offered(share, "images", "server"),
             "agentVersion": share.engine["agentVersion"],
-            "agentRepository": shared.offered(share, "images", "agent"),
             "automaticOrphanedNodeCleanup": True,
             # Without these, pods inherit what stands on the cluster, and any new operation id restarts every node.
             "podMetadata": {
@@ -171,6 +169,10 @@ return {status = "Progressing", message = "waiting for the operator"}
                 ],
             },
         }
+        # a catalog that names none leaves them to the operator
+        for role, field in (("server", "repository"), ("agent", "agentRepository")):
+            if image := share.engine.get("images", {}).get(role):
+                cluster[field] = image
         if not share.home:
             cluster["externalSeeds"] = self._seeds(share)
         if spec["backup"]["enabled"]:

@@ -317,6 +317,15 @@ def test_nobody_tells_that_a_backup_has_ended() -> None:
     assert "backup/7c1a" in taken.message
 
 
+def test_a_catalog_that_names_no_images_leaves_them_to_the_operator() -> None:
+    """One from before they were in it: what runs must go on."""
+    offered = shipped.changed_catalog({"engines/scylla/images": None})
+    claim = admitted(SMALL, offered=offered)
+    made = only(render(claim, offered, shipped.platform(), shipped.STAMP)["lagos"], "ScyllaCluster")["spec"]
+    assert {"repository", "agentRepository"}.isdisjoint(made)
+    assert made["version"] == "2026.1.0"
+
+
 def test_a_ring_as_the_operator_wants_it() -> None:
     """By hand, from the operator's own documentation of ScyllaCluster v1."""
     found = cluster(SMALL)
