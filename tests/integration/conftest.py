@@ -187,9 +187,11 @@ def shown(platform: Platform) -> list[tuple[str, str]]:
     for pop in POPS:
         for item in (lab.api(pop).get("/api/v1/secrets") or {"items": []})["items"]:
             if item["metadata"].get("labels", {}).get("dbaas.example.com/managed-by") == "observer":
-                # what a user is called is none
+                # what a user or a database is called is none
                 secrets |= {
-                    text for key, text in item["data"].items() if not key.lower().endswith(("username", "_user"))
+                    text
+                    for key, text in item["data"].items()
+                    if not key.lower().endswith(("username", "_user", "database"))
                 }
     secrets |= {base64.b64decode(text).decode() for text in list(secrets) if _base64(text)}
     assert len(secrets) > 6

@@ -315,6 +315,7 @@ def load(documents: Iterable[Any], own: Iterable[Any] = ()) -> Catalog:
 
 
 def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
+    yield from _known(f"engines.{name}", [name], ENGINES)
     path, versions = f"engines.{name}.versions", catalog.engines[name]["versions"]
     defaults = [version for version, data in versions.items() if data.get("default")]
     if len(defaults) != 1:

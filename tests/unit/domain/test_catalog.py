@@ -319,6 +319,8 @@ def test_it_extends_replaces_and_takes_away() -> None:
         ({"skus": {"a": 5}}, "skus.a"),
         ({"skus": {"a": {"title": "A"}}}, "skus.a.engine"),
         ({"plans": {"shared": None}}, "skus.yb-shared.plans"),
+        # nobody could make a service of it
+        ({"engines": {"mysql": shipped.catalog().engines["scylla"]}}, "engines.mysql"),
     ],
 )
 def test_it_is_checked_as_a_whole(own: Any, path: str) -> None:
