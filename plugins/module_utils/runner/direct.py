@@ -168,7 +168,7 @@ class Clusters:
         asked = [(pop, each) for pop in self.clusters for each in tenants]
         with ThreadPoolExecutor(WORKERS) as pool:
             answers = dict(zip(asked, pool.map(lambda where: self._ask(*where), asked), strict=True))
-        self._silent = {pop: str(each) for (pop, _), each in answers.items() if isinstance(each, Unreachable)}
+        self._silent = {pop: str(each) for (pop, _tenant), each in answers.items() if isinstance(each, Unreachable)}
         self._seen = {where: each for where, each in answers.items() if not isinstance(each, Unreachable)}
         self._spaces = {}
         self._refuse_managed()
