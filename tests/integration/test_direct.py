@@ -143,7 +143,8 @@ def test_a_service_moves_to_git_and_nothing_of_it_restarts(platform: Platform, d
     deliverer = {"K8S_AUTH_KUBECONFIG": str(platform.lab.kubeconfig("argocd"))}
     refused = platform.module("service_claim", {**arguments, "replication": {"factor": 3}}, env=deliverer)
     assert refused["error"]["code"] == "adoption-differs"
-    assert "Dragonfly tenant-crowd/d-cache: spec.replicas" in refused["msg"]
+    assert "lagos: Dragonfly tenant-crowd/d-cache: " in refused["msg"]
+    assert "spec.replicas" in refused["msg"]
 
     adopted = platform.module("service_claim", {**arguments, "wait": True, "wait_timeout": 60}, env=deliverer)
     assert not adopted["failed"], adopted
