@@ -193,6 +193,21 @@ def service_claim_rollback() -> Spec:
     }
 
 
+def service_claim_rerender() -> Spec:
+    """Of module service_claim_rerender."""
+    return {
+        "argument_spec": {
+            **_several("tenants", "engines", "services"),
+            "restart": _text(choices=["none", "rolling"], default="rolling"),
+            "limit": {"type": "int"},
+            "wave": {"type": "int", "default": 50},
+            **connections(),
+            **_delivery(),
+            **_waiting(),
+        }
+    }
+
+
 def service_claim_bundle() -> Spec:
     """Of module service_claim_bundle."""
     return {"argument_spec": {**service_claim_info()["argument_spec"], "path": {"type": "path", "required": True}}}

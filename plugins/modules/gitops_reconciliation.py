@@ -14,6 +14,7 @@ description:
   - Where a kubeconfig is given, claims that tenants applied by kubectl in the platform's points of presence are committed and
     rendered too. There the tenant's own object stays the declaration, and its file in Git follows it; a file that people edited
     instead is refused until it is restored. An object that its owner deleted is told, and what runs of it stays.
+  - The policies that say what tenants may apply are made anew where they are of another catalog than the repository's.
   - A claim that has no C(serviceId) yet gets one in the same commit.
   - What cannot be rendered does not hold up the rest. The rest is committed, and the task fails with all that is wrong.
   - Safe to run from a webhook, a schedule and by hand, and several times at once.
@@ -93,6 +94,12 @@ merge_request:
     url: {description: Where people see it., type: str, returned: always}
     state: {description: "open, merged, or in check mode planned where none is open yet.", type: str, returned: always}
     branch: {description: The branch that it asks to merge., type: str, returned: always}
+policies:
+  description: The files of policies that were made anew from the catalog.
+  returned: always
+  type: list
+  elements: str
+  sample: [overlays/lagos/policies/claims.yaml]
 problems:
   description:
     - What keeps files from being rendered, and what else must be known of them; with the latter alone the task does not fail.

@@ -26,6 +26,7 @@ PLAYBOOKS = (
     "onboard_tenant",
     "plan_service",
     "provision_service",
+    "rerender_services",
     "rollback_service",
     "update_service",
     "verify_service",

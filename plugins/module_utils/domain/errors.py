@@ -103,6 +103,7 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "drift-found": ("user", False, "See the table: each line says what is not as it should be, and where."),
     "not-rendered": ("user", False, "Run playbook reconcile_claims; a push webhook of the Git host may do it."),
     "waits-for-window": ("user", False, "Wait for the window, or run service_claim with timing: now."),
+    "policies-stale": ("user", False, "Run playbook reconcile_claims; it makes them anew from the catalog."),
     "derived-edited": ("user", False, "Restore the file, and edit the claim or tenant.yaml that it is made from."),
     "foreign-object": ("user", False, "Take the object out: it would stop every service of this tenant from syncing."),
     "declaration-gone": (

@@ -29,6 +29,11 @@ def tenant_values(pop: str) -> str:
     return overlay(pop, "tenants", "values.yaml")
 
 
+def claim_policies(pop: str) -> str:
+    """What a PoP lets tenants apply, made from the catalog."""
+    return overlay(pop, "policies", "claims.yaml")
+
+
 def tenant(tenant_id: str) -> str:
     """Who the tenant is: its Tenant document."""
     return f"tenants/{tenant_id}/tenant.yaml"

@@ -32,7 +32,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.consequences
 )
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, releases, render
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import STAMPED, Stamp, releases, render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, GROUP, Consequence
 
 Json = dict[str, Any]
@@ -48,7 +48,12 @@ ACTION = "delete"
 _DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
 #: the action of a change that is declared, and rendered when a window of the claim's is open
 HOLD = "hold"
-_SUBJECTS = {"rollback": "Roll back", "cancel": "Cancel the last operation of", HOLD: "Hold a change of"}
+_SUBJECTS = {
+    "rerender": "Render again",
+    "rollback": "Roll back",
+    "cancel": "Cancel the last operation of",
+    HOLD: "Hold a change of",
+}
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
 
@@ -72,7 +77,7 @@ class Document:
 
     merge: the service exists, and what is not given stays as its claim's file has it; action: what the operation is
     called when it changes something; text: the bytes that the file gets when data is all that they say; born_in: the
-    PoP whose own object this is.
+    PoP whose own object this is; anew: it is rendered although its file is as it was.
     """
 
     source: str
@@ -81,15 +86,16 @@ class Document:
     action: str = ""
     text: bytes = b""
     born_in: str = ""
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class Operation:
     """What happens to one object: changed names fields (`spec.storage.size`), effects what that means.
 
-    action is create, update, hold, rollback, cancel or unchanged; requester, where it is another than the request's;
-    waits: when (RFC 3339) a window opens for what the claim's file says and nothing is rendered from yet, "" where
-    nothing waits.
+    action is create, update, hold, rollback, cancel, rerender or unchanged; requester: where it is
+    not the request's; waits: when (RFC 3339) a window opens for what the claim's file says and nothing is rendered from
+    yet, "" where nothing waits.
     """
 
     id: str
@@ -366,7 +372,7 @@ def _plan_one(
     plan.claims.append(claim)
     rendered = all(region in derived and claim_blob(derived[region]) == blob for region in claim.regions)
     rendered = rendered and not _lacks_releases(claim, files, yaml)
-    if rendered and content == stands and not going:
+    if rendered and content == stands and not going and not item.anew:
         plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
         return []
     action = (item.action or "update") if derived else "create"
@@ -382,6 +388,10 @@ def _plan_one(
             raise
         plan.claims.pop()
         return [replace(item, source=label) for item in error.errors]
+    same = item.anew and rendered and content == stands and claim.driver == OPERATOR
+    if same and _nothing_new(derived, manifests, path, yaml):
+        plan.operations.append(Operation("", tenant_id, name, "unchanged", (), tuple(claim.regions)))
+        return []
     changed: tuple[str, ...] = ()
     effects = creation(claim.spec, catalog)
     if copy and before:
@@ -461,6 +471,19 @@ def _lacks_releases(claim: Claim, files: Mapping[str, bytes], yaml: Yaml) -> boo
 def with_values(stands: bytes, values: Json, yaml: Yaml) -> bytes:
     """A foundation's values.yaml with other values; its first line, which says who made the rest, stays."""
     return stands.partition(b"\n")[0] + b"\n---\n" + yaml.dump(values).encode()
+
+
+def _nothing_new(derived: Mapping[str, bytes], manifests: Mapping[str, list[Json]], path: str, yaml: Yaml) -> bool:
+    """Whether what was rendered differs from what stands in nothing but where it says that it comes from."""
+    return all(
+        list(map(_unstamped, yaml.load_own(derived[region], path))) == list(map(_unstamped, objects))
+        for region, objects in manifests.items()
+    )
+
+
+def _unstamped(item: Json) -> Json:
+    annotations = {name: text for name, text in _metadata(item, "annotations").items() if name not in STAMPED}
+    return {**item, "metadata": {**item["metadata"], "annotations": annotations}}
 
 
 def _taken(

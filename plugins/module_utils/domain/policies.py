@@ -65,19 +65,19 @@ def protection(pop: Pop, platform: Platform, *, by_chart: bool = False) -> list[
     )
     return [
         *_foundations(pop, platform),
-        *_policy(
+        *bound(
             "git-born-claims",
             {CLAIM: ("CREATE", "UPDATE")},
             [{"expression": only_by_file, "messageExpression": edit_the_file}],
             condition=("delivered", f"{delivered.format('object')} || {was_delivered}"),
         ),
-        *_policy(
+        *bound(
             "keep-data",
             dict.fromkeys(_KEPT, ("DELETE",)),
             [{"expression": f"{deliverers} && {asked_before} == oldObject.metadata.uid", "messageExpression": holds}],
             condition=("ours", ours),
         ),
-        *_policy(
+        *bound(
             "ask-for-deletion",
             dict.fromkeys(_KEPT, ("CREATE", "UPDATE")),
             [
@@ -102,7 +102,7 @@ def _of_charts(deliverers: str, holds: str) -> list[Json]:
     asked, asked_before = (f"{item}.?annotations['{DELETION}'].orValue('')" for item in (now, before))
     same = f"{asked} == (oldObject == null ? '' : {asked_before})"
     return [
-        *_policy(
+        *bound(
             "keep-chart-data",
             dict.fromkeys(CHART_DATA, ("DELETE",)),
             [
@@ -113,7 +113,7 @@ def _of_charts(deliverers: str, holds: str) -> list[Json]:
             ],
             condition=("of-a-chart", was_made),
         ),
-        *_policy(
+        *bound(
             "ask-for-chart-deletion",
             dict.fromkeys(CHART_DATA, ("CREATE", "UPDATE")),
             [
@@ -168,7 +168,7 @@ def _foundations(pop: Pop, platform: Platform) -> list[Json]:
     message = "below tenants/ stands the tenant's foundation alone: our chart with its values"
     rule = {"expression": foundation, "message": message}
     applications = {APPLICATION: ("CREATE", "UPDATE")}
-    return _policy("foundations", applications, [rule], condition=("foundation", from_tenants))
+    return bound("foundations", applications, [rule], condition=("foundation", from_tenants))
 
 
 def guards() -> list[Json]:
@@ -177,7 +177,7 @@ def guards() -> list[Json]:
         document
         for engine in ENGINES.values()
         for kind, rules in engine.guards().items()
-        for document in _policy(
+        for document in bound(
             f"guard-{kind.plural}",
             {kind: ("CREATE", "UPDATE")},
             [{"expression": rule.expression, "message": rule.message} for rule in rules],
@@ -185,13 +185,14 @@ def guards() -> list[Json]:
     ]
 
 
-def _policy(
+def bound(
     name: str,
     matches: Mapping[Kind, Sequence[str]],
     validations: Sequence[Json],
     *,
     condition: tuple[str, str] | None = None,
 ) -> list[Json]:
+    """A policy that denies, and its binding; matches: kind -> operations; condition: name and CEL of what it is for."""
     full = f"dbaas-{name}"
     rules = [
         {"apiGroups": [kind.group], "apiVersions": ["*"], "operations": list(operations), "resources": [kind.plural]}

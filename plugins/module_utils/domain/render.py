@@ -78,6 +78,8 @@ class Stamp:
         return {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
 
 
+#: the annotations of a Stamp, by their names
+STAMPED = frozenset(f"{GROUP}/{field.replace('_', '-')}" for field in Stamp.__dataclass_fields__)
 _STAMPED = re.compile(rb"(?m)^ +dbaas\.example\.com/([a-z-]+): \"?([^\"\n]*)")
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, policies, schema
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim_policy, paths, policies, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.awx import instance
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform, Pop
@@ -96,6 +96,7 @@ def overlay(pop: Pop, platform: Platform, catalog: Catalog) -> dict[str, list[Js
         paths.overlay(pop.name, "policies", "protection.yaml"): policies.protection(
             pop, platform, by_chart=bool(catalog.charts)
         ),
+        **claim_policies(pop, catalog),
         paths.overlay(pop.name, "rbac", "observer.yaml"): [*_observer(pop), *_charts_rights(catalog)],
         paths.tenant_values(pop.name): [_tenant_values(pop, platform, catalog)],
     }
@@ -111,6 +112,11 @@ def _charts_rights(catalog: Catalog) -> list[Json]:
         *_may_read("dbaas-chart-kinds", watched, ["get", "list", "watch"], "observer", "reader"),
         *_may_read("dbaas-chart-service-kinds", also, ["list"], "reader"),
     ]
+
+
+def claim_policies(pop: Pop, catalog: Catalog) -> dict[str, list[Json]]:
+    """What follows from the catalog in a PoP, to be made anew with each change of it: path -> documents."""
+    return {paths.claim_policies(pop.name): claim_policy.claims(pop, catalog)}
 
 
 def _tenant_values(pop: Pop, platform: Platform, catalog: Catalog) -> Json:

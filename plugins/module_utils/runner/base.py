@@ -23,11 +23,13 @@ from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tre
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import platform as platforms
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import repository as layout
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import tenant as tenants
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Request, Yaml
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import stamped
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
@@ -161,6 +163,21 @@ def catalog_files(snapshot: Tree) -> list[str]:
         for path in snapshot.blobs
         if path.startswith(f"{paths.CATALOG}/") or (path.startswith(own) and path.endswith((".yml", ".yaml")))
     ]
+
+
+def stale_policies(tree: Tree, catalog: Catalog, platform: Platform) -> dict[str, bytes]:
+    """The policies for what tenants apply that were made from another catalog: path -> what they should be.
+
+    Those of a repository whose collection knew none are none: an upgrade brings them.
+    """
+    pops = {paths.claim_policies(name): pop for name, pop in platform.pops.items()}
+    made_from = {path: stamped(content).get("catalog-revision") for path, content in tree.read(pops).items()}
+    return {
+        path: documents.dump_all(items).encode()
+        for stale, revision in made_from.items()
+        if revision != catalog.revision
+        for path, items in layout.claim_policies(pops[stale], catalog).items()
+    }
 
 
 def catalog_of(files: Mapping[str, str | bytes]) -> Catalog:

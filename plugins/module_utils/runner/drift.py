@@ -148,6 +148,9 @@ def _of_pop(
     yield from drift.orphans(
         pop.name, [item for item in live.objects.values() if item["kind"] != VOLUME_CLAIM.kind], known
     )
+    for path in base.stale_policies(snapshot, catalog, Platform("", "", {pop.name: pop})):
+        why = f"what tenants may apply is of another catalog than {catalog.revision}"
+        yield Finding(pop.name, "older-catalog", why, object="ValidatingAdmissionPolicy dbaas-claims", file=path)
 
     scope = run.options.get("tenants") or []
     founded = {

@@ -72,6 +72,9 @@ def _change(run: Run, snapshot: Snapshot) -> Change[Json]:
         if renew or any(moved) or moved_itself or (there and content.charts_differ(there, catalog)):
             for path, items in content.overlay(pop, parsed, catalog).items():
                 files[path] = documents.dump_all(items).encode()
+    for path, text in ({} if renew else base.stale_policies(snapshot, catalog, parsed)).items():
+        # who changed the catalog meant what it lets tenants apply
+        files.setdefault(path, text)
     if before and (renew or any(moved)):
         files |= _foundations(snapshot, parsed)
     roots = {pop.name: content.root(pop, parsed) for pop in parsed.pops.values()}

@@ -48,10 +48,13 @@ _SHARED, _POOL = re.compile(rb"(?m)^ +dbaas\.example\.com/plan: shared$"), re.co
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one round has planned: services and tenants that are rendered, and what is wrong with others."""
+    """What one round has planned: services and tenants that are rendered, policies of the catalog's that are renewed
+    (their paths), and what is wrong with others.
+    """
 
     claims: ClaimsPlan | None = None
     tenants: TenantsPlan | None = None
+    policies: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -72,6 +75,7 @@ def run(run: Run) -> Json:
             if item.waits
         ],
         "tenants": [{key: _operation(item)[key] for key in ("tenant", "action", "regions")} for item in tenants],
+        "policies": outcome.policies,
         "problems": [item.data() for item in outcome.problems],
         "warnings": [
             *(str(item) for item in outcome.problems if item.severity == WARNING),
@@ -90,11 +94,12 @@ def run(run: Run) -> Json:
         for item in services:
             run.progress(f"{item.tenant}/{item.name}: committed {delivered.commit[:12]} ({item.action})")
     errors = [item for item in outcome.problems if item.severity == ERROR]
-    return _failed(result, errors) if errors else result
+    return failed(result, errors) if errors else result
 
 
 def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome]:
     catalog, platform = base.kept(snapshot)
+    policies = base.stale_policies(snapshot, catalog, platform)
     places = places_of(run, snapshot)
     request = base.request(run, snapshot.commit)
     tenants_plan, problems = _tenants(snapshot, places, platform, request.renderer)
@@ -124,14 +129,17 @@ def _change(run: Run, snapshot: Snapshot, seen: born.Clusters) -> Change[Outcome
     message = _message(
         claims_message(plan.operations, request) if plan.files else "",
         tenants_message(tenants_plan.operations, request) if tenants_plan.files else "",
+        f"Renew the policies of the catalog\n\nDbaas-Catalog: {catalog.revision}\n" if policies else "",
     )
-    changes = {**tenants_plan.files, **plan.files}
+    changes = {**tenants_plan.files, **plan.files, **policies}
     # one request for all that is not rendered, and the next run brings it up to date
     proposal = of_services("reconcile", plan.operations, message, run.options.get("tenants") or ["all"])
-    return Change(changes, message, base.author(run), Outcome(plan, tenants_plan, sorted(problems)), proposal)
+    return Change(
+        changes, message, base.author(run), Outcome(plan, tenants_plan, sorted(policies), sorted(problems)), proposal
+    )
 
 
-def places_of(run: Run, snapshot: Snapshot) -> dict[str, Place]:
+def places_of(run: Run, snapshot: Tree) -> dict[str, Place]:
     """Everything below `tenants/` that the scope leaves: path -> what it is."""
     places = {path: paths.place(path) for path in snapshot.blobs if path.startswith("tenants/")}
     scope: list[str] = run.options.get("tenants") or []
@@ -232,7 +240,7 @@ def _tenants(
 
 
 def _message(*messages: str) -> str:
-    """One message out of those of services and of tenants."""
+    """One message out of those of services, of tenants and of the catalog."""
     told = [message for message in messages if message]
     if len(told) < 2:
         return "".join(told)
@@ -251,7 +259,7 @@ def _operation(item: Operation) -> Json:
     }
 
 
-def _failed(result: Json, problems: Iterable[Problem]) -> Json:
+def failed(result: Json, problems: Iterable[Problem]) -> Json:
     """The result of a run that had to leave something as it was: all that it did, and what is wrong."""
     code = "not-reconciled"
     cls, retry, action = CODES[code]

@@ -141,6 +141,10 @@ class _Check:
         yield from wrong
         if plan is not None and catalog is not None and platform is not None:
             yield from self._rendered(plan, catalog, platform)
+        if catalog is not None and platform is not None:
+            for path in base.stale_policies(self.tree, catalog, platform):
+                words = f"is of an earlier catalog than {paths.CATALOG}, which is {catalog.revision}: {_RENDER}"
+                yield Problem(path, 1, "policies-stale", words, WARNING)
         if platform is not None:
             foundations = self.tree.read(path for path, place in places.items() if place.kind == "foundation")
             for item in tenants.values():

@@ -52,6 +52,7 @@ GIVEN: dict[str, tuple[Json, str]] = {
         r"changed=1 ",
     ),
     "reconcile_claims": ({}, r"failed=0"),
+    "rerender_services": ({"engines": "scylla\n", "dbaas_wait": "false"}, r"failed=0"),
     "rollback_service": ({**ORDERS, "to": "", "dbaas_wait": "false"}, r"nothing came before what is"),
     "update_service": (
         {

@@ -94,7 +94,13 @@ def test_a_pop_more_touches_nothing_of_the_others(empty: World) -> None:
     scylla = SHIPPED["catalog"]["scylla.yml"].replace("version: v1.21.1", "version: v9.9.9")
     newer = shipped(**{"rbac/reader.yaml": "# newer\n", "scylla.yml": scylla})
     result = empty.run("gitops_repository", pops=[*POPS, FRANKFURT], shipped=newer)
-    names = ("applications.yaml", "policies/protection.yaml", "projects.yaml", "rbac/observer.yaml")
+    names = (
+        "applications.yaml",
+        "policies/claims.yaml",
+        "policies/protection.yaml",
+        "projects.yaml",
+        "rbac/observer.yaml",
+    )
     overlay = [f"overlays/frankfurt/{name}" for name in (*names, "tenants/values.yaml")]
     assert result["files"] == [*overlay, "platform.yml"]
     assert list(empty.document("platform.yml")["pops"]) == ["lagos", "johannesburg", "frankfurt"]
