@@ -199,7 +199,7 @@ def service_claim_rerender() -> Spec:
         "argument_spec": {
             **_several("tenants", "engines", "services"),
             "restart": _text(choices=["none", "rolling"], default="rolling"),
-            "limit": {"type": "int"},
+            "limit": {"type": "int", "default": 0},
             "wave": {"type": "int", "default": 50},
             **connections(),
             **_delivery(),

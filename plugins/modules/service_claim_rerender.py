@@ -36,8 +36,9 @@ options:
     choices: [none, rolling]
     default: rolling
   limit:
-    description: How many services are taken at most; all when not given.
+    description: How many services are taken at most; V(0) is all.
     type: int
+    default: 0
   wave:
     description: How many services make one commit. With O(wait=true), the next wave follows when all of this one are Active.
     type: int
@@ -46,6 +47,7 @@ extends_documentation_fragment:
   - dbaas.platform.attributes
   - dbaas.platform.connection.git
   - dbaas.platform.connection.kubernetes
+  - dbaas.platform.connection.review
   - dbaas.platform.connection.delivery
   - dbaas.platform.connection.waiting
 seealso:

@@ -41,7 +41,8 @@ def blocks(language: str) -> list[str]:
 def tenant(platform: Platform) -> Platform:
     made = platform.module("tenant", {"tenant": TENANT, "regions": list(POPS), "owners": ["applied-owners"]})
     assert made["changed"], made
-    until(lambda: platform.lab.api("lagos").get(f"/api/v1/namespaces/{NAMESPACE}"), 60)
+    binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/owner"
+    until(lambda: platform.lab.api("lagos").get(binding), 60)
     return platform
 
 

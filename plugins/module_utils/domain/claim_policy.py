@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
@@ -26,12 +27,13 @@ def claims(pop: Pop, catalog: Catalog) -> list[Json]:
     does not hold it up. The policy knows no quotas and no other claims: what it lets through reconcile_claims may still
     refuse, and what it refuses reconcile_claims would too.
     """
-    tables = {name: json.dumps(table) for name, table in _tables(catalog).items()}
-    of_every_claim = "[" + ", ".join(_wrong(*rule) for rule in _rules(pop)) + "]"
+    found = _tables(catalog)
+    tables = {name: json.dumps(table) for name, table in found.items()}
+    of_every_claim = "[" + ", ".join(_wrong(*rule) for rule in _rules(pop, catalog, found["offers"])) + "]"
     of_its_sku = "[" + ", ".join(_wrong(*rule) for rule in _RULES_OF_SKU) + "]"
     of_roles = " + ".join(_WRONG_ROLES)
-    found = f"{of_every_claim}.filter(words, words != '') + (variables.known ? {of_its_sku}.filter(words, words != '')"
-    variables = {**tables, **_VARIABLES, "wrong": f"{found} + {of_roles} : [])"}
+    words = f"{of_every_claim}.filter(words, words != '') + (variables.known ? {of_its_sku}.filter(words, words != '')"
+    variables = {**tables, **_VARIABLES, "wrong": f"{words} + {of_roles} : [])"}
     documents = bound(
         "claims",
         {CLAIM: ("CREATE", "UPDATE")},
@@ -84,6 +86,7 @@ def _tables(catalog: Catalog) -> Json:
         "most": {name: sku.data["storage"]["max"] for name, sku in skus.items()},
         "copies": {name: sku.data["replicationFactor"]["default"] for name, sku in skus.items()},
         "factors": {name: sku.data["replicationFactor"]["allowed"] for name, sku in skus.items()},
+        "named": {name: ", ".join(sku.data["resources"]) or "none" for name, sku in skus.items()},
         "nodes": {key: data["replicas"] for key, data in roles.items()},
         "perCopy": {key: bool(data.get("perCopy")) for key, data in roles.items()},
         **{
@@ -121,11 +124,12 @@ def _wrong(field: str, given: str, right: str, allowed: str) -> str:
     return f"({right}) ? '' : '{field}: given ' + {given} + ', allowed: ' + {allowed}"
 
 
-def _listed(table: str) -> str:
-    return f"variables.{table}.map(name, name).join(', ')"
+def _listed(names: Iterable[str]) -> str:
+    # a map of CEL has no order
+    return json.dumps(", ".join(names))
 
 
-def _rules(pop: Pop) -> list[tuple[str, str, str, str]]:
+def _rules(pop: Pop, catalog: Catalog, offers: Iterable[str]) -> list[tuple[str, str, str, str]]:
     """(field, what was given, where it is right, what is allowed) of every claim."""
     return [
         (
@@ -144,14 +148,14 @@ def _rules(pop: Pop) -> list[tuple[str, str, str, str]]:
             "spec.replication.regions",
             "variables.regions.join(', ')",
             "variables.regions.all(name, name in variables.classes)",
-            _listed("classes"),
+            _listed(catalog.regions),
         ),
-        ("spec.sku", "object.spec.sku", "!has(object.spec.sku) || variables.known", _listed("engines")),
+        ("spec.sku", "object.spec.sku", "!has(object.spec.sku) || variables.known", _listed(catalog.skus)),
         (
             "spec.engine",
             "object.spec.engine",
             "has(object.spec.sku) || !has(object.spec.engine) || object.spec.engine in variables.offers",
-            _listed("offers"),
+            _listed(offers),
         ),
         (
             "spec.plan",
@@ -250,8 +254,7 @@ _NODES = "(variables.perCopy[KEY] ? variables.factor : variables.nodes[KEY])"
 _WRONG_ROLES = (
     (
         "variables.roles.filter(role, !((variables.sku + '/' + role) in variables.nodes))"
-        ".map(role, 'spec.resources.' + role + ': given, allowed: ' + variables.nodes.filter(key,"
-        " key.startsWith(variables.sku + '/')).map(key, key.substring(variables.sku.size() + 1)).join(', '))"
+        ".map(role, 'spec.resources.' + role + ': given, allowed: ' + variables.named[variables.sku])"
     ),
     _wrong_roles("replicas", f"GIVEN == {_NODES}", f"string({_NODES})"),
     _wrong_roles(*_between("cpu")),

@@ -14,7 +14,14 @@ from tests.tools.tree import ROOT
 
 FOLDER = ROOT / "playbooks"
 #: those that work on the repository as a whole, with any inventory or with none
-WHOLE = ("backup_control_plane", "bootstrap_control_plane", "configure_awx", "reconcile_claims", "validate_gitops")
+WHOLE = (
+    "backup_control_plane",
+    "bootstrap_control_plane",
+    "configure_awx",
+    "reconcile_claims",
+    "rerender_services",
+    "validate_gitops",
+)
 #: those that look at each point of presence for itself
 EACH = ("drift_report",)
 PLAYBOOKS = sorted(path.stem for path in FOLDER.glob("*.yml") if not path.stem.endswith(".meta"))
