@@ -145,13 +145,13 @@ def deliver(
         text = target.diff(base, commit) if diff else ""
         proposed = None
         if check:
-            if desk and change.proposal:
-                proposed = desk.propose(base, commit, change.proposal, check=True)
+            if desk:
+                proposed = desk.propose(base, commit, _proposal(change), check=True)
             return Delivered(base, "", files, change.result, attempts, text, proposed)
         crash.point("committed")
         try:
-            if desk and change.proposal:
-                proposed = desk.propose(base, commit, change.proposal, check=False)
+            if desk:
+                proposed = desk.propose(base, commit, _proposal(change), check=False)
                 commit = proposed.commit
             else:
                 target.push(commit)
@@ -166,6 +166,13 @@ def deliver(
         else:
             crash.point("pushed")
             return Delivered(base, commit, files, change.result, attempts, text, proposed)
+
+
+def _proposal(change: Change[T]) -> Proposal:
+    if change.proposal is None:
+        # a plan that forgot it must not end as a push past those who were to be asked
+        raise ValueError(f"no proposal for: {change.message}")
+    return change.proposal
 
 
 def _pause(lost: int) -> float:
