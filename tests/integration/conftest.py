@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadFileScheduling
 
 from tests.integration.changes import CASES, NEVER, OBJECTS, STILL
 from tests.lab import Lab, crds
@@ -30,8 +31,14 @@ NAMESPACE = "tenant-acme"
 TENANTS = ("acme", "quiet", "crowd")
 #: The tenant whose services of every engine all tests share; see fixture `many`.
 MANY = "tenant-many"
-#: Groups of tests that take long, the longest first.
-DEAR = (MANY, "test_examples", "test_faults", "test_delivery", "test_thread", "test_deprovision", "test_reading")
+SHARING = ("test_engines", "test_aerospike", "test_dragonfly", "test_mongodb", "test_vitess", "test_yugabyte")
+#: Files of tests that take long, the longest first. Examples want a tenant that has little yet.
+FIRST = (
+    *SHARING,
+    *("test_examples", "test_faults", "test_delivery", "test_thread", "test_deprovision", "test_reading"),
+    *("test_playbooks", "test_gitflow", "test_tenancy", "test_molecule", "test_adding_a_pop", "test_second"),
+    *("test_launch", "test_bootstrap", "test_lab"),
+)
 CHANGES = str(ROOT / "tests/integration/changes.yml")
 RESULTS = ROOT / ".cache/test/results.json"
 
@@ -149,15 +156,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file stay together, and so do those that share services; what takes long comes first."""
-    groups = {item: MANY if "many" in _fixtures(item) else item.path.stem for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: DEAR.index(groups[item]) if groups[item] in DEAR else len(DEAR))
+    """What takes long comes first."""
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 
-def _fixtures(item: pytest.Item) -> Sequence[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else ()
+class BySharing(LoadFileScheduling):  # type: ignore[misc]
+    """Several workers take file by file, and files that share services as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return MANY if Path(file).stem in SHARING else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
+    return BySharing(config, log)
 
 
 def tenants() -> list[Json]:
