@@ -48,6 +48,12 @@ class Api:
         headers = {**self._headers, "Content-Type": content}
         try:
             answer = self._pool.request(method, self.server + path, body=body, headers=headers)
+            # a server that was just started says so of kinds whose storage is not there yet; clients ask again
+            for _again in range(10):
+                if answer.status != 429:
+                    break
+                time.sleep(0.5)
+                answer = self._pool.request(method, self.server + path, body=body, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, type(error).__name__) from error
         try:
