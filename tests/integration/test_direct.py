@@ -193,7 +193,8 @@ def test_only_a_deliverer_lets_services_go(platform: Platform, direct: Direct) -
     gone = [item for item in claims() if item["metadata"]["name"] != "d-cache"]
     stranger = direct.run(gone, user="admin", state="absent", deletion_policy="delete")
     assert stranger["error"]["code"] == "kube-refused"
-    assert "only the deliverers of this PoP may set" in stranger["msg"]
+    assert "is forbidden: ValidatingAdmissionPolicy" in stranger["msg"]
+    assert "(user admin)" in stranger["msg"]
     result = direct.run(gone, state="absent", deletion_policy="delete")
     assert not result["failed"], result["msg"]
     assert {state for item in result["wait"] for state in item["regions"].values()} == {"gone"}
