@@ -336,6 +336,8 @@ def test_the_crd_guards_what_a_schema_cannot_say(platform: Platform) -> None:
     assert "storage cannot shrink" in refused(platform, "PATCH", path, {"spec": {"storage": {"size": "100Gi"}}})
     lonely = {**document("lonely"), "spec": {"region": "lagos"}}
     assert "sku, or engine and plan" in refused(platform, "POST", base, lonely)
+    # a tenant's own: whoever reconciles after this would commit it
+    api.delete(path)
 
 
 def test_modules_run_in_their_own_process_too(platform: Platform) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import SHARED, Catalog
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Pop
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import bound
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP
@@ -113,9 +113,7 @@ _VARIABLES = {
     "regions": f"{_HAS_REGIONS} ? object.spec.replication.regions : [object.spec.region]",
     "topology": "variables.engine + '/' + variables.plan + (variables.regions.size() == 1 ? '/one' : '/many')",
     "factor": f"{_HAS_FACTOR} ? object.spec.replication.factor : variables.copies[variables.sku]",
-    # a database in a pool has no nodes of its own
-    "roles": f"has(object.spec.resources) && variables.plan != '{SHARED}' ? object.spec.resources.map(role, role) : []",
-    "own": f"variables.plan != '{SHARED}'",
+    "roles": "has(object.spec.resources) ? object.spec.resources.map(role, role) : []",
 }
 
 
@@ -216,7 +214,7 @@ _RULES_OF_SKU = [
         "spec.storage.class",
         "object.spec.storage.class",
         (
-            f"!({_HAS_CLASS}) || !variables.own || variables.regions.all(name, !(name in variables.classes)"
+            f"!({_HAS_CLASS}) || variables.regions.all(name, !(name in variables.classes)"
             " || object.spec.storage.class in variables.classes[name])"
         ),
         (
@@ -227,7 +225,7 @@ _RULES_OF_SKU = [
     (
         "spec.replication.factor",
         "string(variables.factor)",
-        "!variables.own || variables.factor in variables.factors[variables.sku]",
+        "variables.factor in variables.factors[variables.sku]",
         "variables.factors[variables.sku].map(each, string(each)).join(', ')",
     ),
 ]
