@@ -24,7 +24,7 @@ options:
     type: dict
   merge_request:
     description:
-      - Number of the request with which they were delivered (RV(service_claim#module:merge_request)); its merge is waited for first.
+      - Number of the request with which they were delivered (RV(dbaas.platform.service_claim#module:merge_request)); its merge is waited for first.
       - O(token) must be one that may read it.
     type: int
   wait_timeout:
