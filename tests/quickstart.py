@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 POPS = ("lagos", "johannesburg")
 TENANT = "acme"
-SERVICES = "tests/lab/services.yml"
+SERVICES = "tests/lab/services"
 PLAYBOOKS: tuple[tuple[str, Json], ...] = (
     ("dbaas.platform.onboard_tenant", {"tenant": TENANT, "regions": list(POPS), "owners": [f"{TENANT}-admins"]}),
     ("tests/lab/engines.yml", {}),

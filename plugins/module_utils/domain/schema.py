@@ -279,8 +279,8 @@ SPEC: Json = _object(
                     "x-kubernetes-list-type": "atomic",
                 },
                 "pool": _text(
-                    "Service of the platform's tenant that holds the database, as tenant/service; of the shared plan"
-                    " alone, chosen out of the catalog when the claim is admitted, and kept from then on.",
+                    "Service that holds the database of a shared plan, as tenant/service; the catalog's choice when"
+                    " the claim is admitted, and kept from then on.",
                     SERVICE,
                     81,
                 ),

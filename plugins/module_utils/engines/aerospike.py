@@ -326,6 +326,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             "storage": "s3",
             "backup-policy": "scheduled",
         }
+        machines = shared.machines(share.spec)
         return [
             share.make(
                 BACKUP_SERVICE,
@@ -339,7 +340,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                     },
                     "secrets": mounts,
                     "resources": shared.amounts(_BACKUP_POD),
-                    **({"podSpec": machines} if (machines := shared.machines(share.spec)) else {}),
+                    **({"podSpec": machines} if machines else {}),
                 },
             ),
             share.make(

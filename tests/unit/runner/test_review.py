@@ -63,7 +63,6 @@ def serving(kind: type[Double], world: World) -> Iterator[Desk]:
         world.run("gitops_repository", pops=POPS, forge=host.platform)
         host.protect()
         yield Desk(world, host)
-        assert host.problems == []
 
 
 @pytest.fixture(params=KINDS, ids=["github", "gitlab"])
@@ -71,6 +70,7 @@ def desk(request: pytest.FixtureRequest, world: World) -> Iterator[Desk]:
     """Each of the hosts."""
     with serving(request.param, world) as found:
         yield found
+        assert found.host.problems == []
 
 
 @pytest.fixture
@@ -78,6 +78,7 @@ def github(world: World) -> Iterator[Desk]:
     """One of them, where it does not matter which."""
     with serving(GitHub, world) as found:
         yield found
+        assert found.host.problems == []
 
 
 def test_a_claim_is_asked_for_and_nothing_is_on_main(desk: Desk) -> None:
