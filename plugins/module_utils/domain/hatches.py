@@ -24,6 +24,12 @@ _LABEL = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 #: parts of a path below which an object keeps what it has: who it is, and what guards and credentials hang on
 _KEPT = re.compile(rf"(?i)secret|password|authentication|{re.escape(GROUP)}/|argocd\.argoproj\.io/")
+#: likewise: which images run (spec.images says so), what a pod may do on its machine and as whom, and other namespaces
+_GUARDED = re.compile(
+    r"(?i)images?|\w*repository|host(path|network|networking|pid|ipc|ports?|users|process)|privileged"
+    r"|allowPrivilegeEscalation|capabilities|procMount|sysctls|serviceAccount(Name)?|bearerTokenFile"
+    r"|namespace|namespaceSelector"
+)
 
 
 def errors(spec: Json, engine: Json, tenant: Json | None) -> Iterator[FieldError]:
@@ -223,17 +229,36 @@ def _lost(before: Json, after: Json) -> list[str]:
         for name in ("apiVersion", "kind", "metadata.name", "metadata.namespace", "status")
         if _at(before, name) != _at(after, name)
     ]
-    others = sorted({*after["metadata"]} - {"name", "namespace", "labels", "annotations"})
+    others = [
+        f"metadata.{name}" for name in sorted({*after["metadata"]} - {"name", "namespace", "labels", "annotations"})
+    ]
+    others += sorted({*after} - {*before, "status"})
+    odd = [path for part in ("labels", "annotations") for path in _odd_marks(part, after["metadata"].get(part, {}))]
     was, now = dict(_kept(before, "", kept=False)), dict(_kept(after, "", kept=False))
     changed = [path for path in {**was, **now} if was.get(path) != now.get(path)]
-    return [*whole, *(f"metadata.{name}" for name in others), *changed]
+    return [*dict.fromkeys([*whole, *others, *changed, *odd])]
+
+
+def _odd_marks(part: str, marks: Any) -> Iterator[str]:
+    """Labels or annotations that the API server would refuse, and with them all that is synced with the object."""
+    if not isinstance(marks, Mapping):
+        yield f"metadata.{part}"
+        return
+    for key, value in marks.items():
+        fits = isinstance(value, str) and (part == "annotations" or _VALUE.fullmatch(value))
+        if not fits or not _LABEL.fullmatch(key):
+            yield f"metadata.{part}.{key}"
 
 
 def _kept(node: Any, path: str, *, kept: bool) -> Iterator[tuple[str, Any]]:
     """(path, value) of all that stands below a key that must stay."""
-    if isinstance(node, Mapping):
+    if kept and node in ({}, []):
+        # nothing in it may mean everything: a selector of any namespace
+        yield path, node
+    elif isinstance(node, Mapping):
         for key, value in node.items():
-            yield from _kept(value, f"{path}.{key}".lstrip("."), kept=kept or bool(_KEPT.search(str(key))))
+            stays = kept or bool(_KEPT.search(str(key)) or _GUARDED.fullmatch(str(key)))
+            yield from _kept(value, f"{path}.{key}".lstrip("."), kept=stays)
     elif isinstance(node, list):
         for number, value in enumerate(node):
             yield from _kept(value, f"{path}[{number}]", kept=kept)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -45,10 +46,15 @@ class Checker:
         except ValueError:
             # what is no JSON: a key that is no text, bytes, endless depth
             return [FieldError("(document)", type(document).__name__, "JSON data", source=source)], {}
-        if not found:
-            return [], document
         errors: list[FieldError] = []
+        # where anything may stand the schema lets through what no JSON is, and what is not equal to itself
+        odd = [] if _is_json(document) else list(_no_json(document, []))
+        if not found and not odd:
+            return [], document
         rest = copy.deepcopy(document)
+        for path, value in odd:
+            errors.append(FieldError(_dotted(path), str(value), "text, a number, true, false or null", source=source))
+            rest = _without(rest, path)
         for error in found:
             for path, wrong in self._explain(error, _path(document, error.instance_path), source):
                 errors.append(wrong)
@@ -119,6 +125,23 @@ def _closed(schema: Json) -> Json:
     if "items" in schema:
         closed["items"] = _closed(schema["items"])
     return closed
+
+
+def _is_json(document: Any) -> bool:
+    try:
+        json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _no_json(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """(path, value) of all that JSON cannot say: dates, infinity, what is no number."""
+    if isinstance(node, (dict, list)):
+        for part, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _no_json(value, [*path, part])
+    elif not _is_json(node):
+        yield path, node
 
 
 def _path(document: Any, found: Iterable[str | int]) -> Path:

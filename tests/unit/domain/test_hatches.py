@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 from typing import Any
 
 import pytest
@@ -356,6 +357,19 @@ def test_patches_are_for_those_who_may() -> None:
         ({"spec": None}, "leaves spec of"),
         ({"metadata": None}, "leaves metadata of"),
         ({"spec": {"podMetadata": None}}, "dbaas.example.com/service"),
+        # spec.images, which a tenant may lack, is the one way to other images
+        ({"spec": {"image": "registry.example.com/other:1"}}, "spec.image"),
+        ({"spec": {"initContainers": [{"name": "a", "image": "b"}]}}, "spec.initContainers[0].image"),
+        ({"spec": {"additionalVolumes": [{"name": "a", "hostPath": {"path": "/"}}]}}, "[0].hostPath.path"),
+        ({"spec": {"containerSecurityContext": {"privileged": True}}}, "spec.containerSecurityContext.privileged"),
+        ({"spec": {"serviceAccountName": "other"}}, "spec.serviceAccountName"),
+        ({"spec": {"topologySpreadConstraints": [{"namespaceSelector": {}}]}}, "[0].namespaceSelector"),
+        # what the API server refuses stops all that is synced with it
+        ({"metadata": {"labels": {"team": 1}}}, "metadata.labels.team"),
+        ({"metadata": {"labels": {"team": "the shop"}}}, "metadata.labels.team"),
+        ({"metadata": {"annotations": {"a b": "c"}}}, "metadata.annotations.a b"),
+        ({"metadata": {"labels": []}}, "metadata.labels"),
+        ({"data": {"a": "b"}}, "leaves data of"),
     ],
 )
 def test_a_patch_leaves_who_an_object_is_and_what_guards_it(patch: Json, path: str) -> None:
@@ -364,6 +378,14 @@ def test_a_patch_leaves_who_an_object_is_and_what_guards_it(patch: Json, path: s
     assert caught.value.code == "claim-invalid"
     (error,) = caught.value.errors
     assert (error.path, path in error.allowed) == ("spec.overrides[0].patch", True), error
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), date(2026, 1, 2)])
+def test_what_json_cannot_say_is_named(value: Any) -> None:
+    claim = {**CACHE, **with_patch({"spec": {"a": [0, {"b": value}]}})}
+    assert refused(claim, tenants=FREE)["spec.overrides[0].patch.spec.a[1].b"].given == str(value)
+    pooled = {"sku": "yb-shared", "region": "lagos", "parameters": {"a": value}}
+    assert set(refused(pooled)) == {"spec.parameters.a"}
 
 
 def test_a_patch_that_meets_nothing_is_a_mistake() -> None:
