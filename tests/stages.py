@@ -61,8 +61,7 @@ STAGES = {
         ("tests", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
         # two at a time: most wait for a process or a socket of theirs
         ("tests", _pytest("unit", "--numprocesses=2", "--dist=worksteal")),
-        # two labs beside each other, for as long as most tests wait
-        ("integration", _pytest("integration", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")),
+        ("integration", _pytest("integration")),
         ("integration", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
     ]
 }

@@ -159,7 +159,7 @@ def refusal(platform: Platform, item: Json) -> set[str]:
     try:
         platform.lab.api("lagos").request("POST", f"{CLAIMS}?dryRun=All", json.dumps(item).encode())
     except ApiError as error:
-        return set(re.findall(r"((?:spec|metadata)\.[\w.]+): given", str(error))) or {str(error)}
+        return set(re.findall(r"((?:spec|metadata)\.[\w.]+): (?:given|Invalid value)", str(error))) or {str(error)}
     return set()
 
 
