@@ -159,7 +159,7 @@ def test_the_users_may_do_what_is_documented_and_no_more(second: Second) -> None
             "/api/v1/namespaces/tenant-acme/secrets",
             "/apis/apps/v1/deployments",
         ],
-        "observer": ["/api/v1/namespaces/delivery/configmaps", "/apis/apps/v1/deployments"],
+        "observer": ["/api/v1/namespaces/delivery/configmaps/argocd-cm", "/apis/apps/v1/deployments"],
     }
     for user, paths in forbidden.items():
         for path in paths:
