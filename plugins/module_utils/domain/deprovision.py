@@ -4,7 +4,8 @@
 
 Deleting takes two commits. The first takes the protection off the derived objects and puts each one's own uid into the
 annotation that the admission policy asks for; once that is seen on the live objects, the second removes the files, and
-Argo CD prunes. Whatever is killed in between, the next run finds the same state and goes on.
+Argo CD prunes. Where a chart made the service, one between them lets go what it made but for the volumes. Whatever is
+killed in between, the next run finds the same state and goes on.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class Standing:
 
 @dataclass(frozen=True)
 class Step:
-    """The next commit of one service, and how far each PoP is (snapshot, marked, waiting, removed, unreachable).
+    """The next commit of one service, and how far each PoP is.
+
+    That is snapshot, marked, waiting, emptied (what a chart made goes, but for its volumes), removed or unreachable.
 
     files: path -> content (None: no such file), empty when there is something to be waited for.
     """
@@ -237,12 +240,19 @@ def delete(
         if differing := {where: text for where, text in wanted.items() if stands.get(where) != text}:
             states[pop] = "marked"
             files |= differing
-        elif all(is_marked(there[key]) if key in there else pop in absent for key in [*held, *made]):
-            states[pop], files[path] = "removed", None
-            files |= _gone_releases(service, pop, yaml)
-            left.discard(pop)
-        else:
+        elif not all(is_marked(there[key]) if key in there else pop in absent for key in [*held, *made]):
             states[pop] = "waiting"
+        elif emptied := _emptied_releases(service, pop, yaml):
+            states[pop] = "emptied"
+            files |= emptied
+        elif any(key[0] == STATEFUL_SET.kind for key in made):
+            # to Argo CD volumes are part of a StatefulSet as long as that is there, so it would not prune them
+            states[pop] = "waiting"
+        else:
+            states[pop], files[path] = "removed", None
+            if pop in service.volumes:
+                files[paths.volumes(service.tenant, pop, service.name)] = None
+            left.discard(pop)
     if not left and service.claim is not None:
         files[paths.claim(service.tenant, service.name)] = None
     if not left and service.retained is not None:
@@ -299,17 +309,14 @@ def _volume(live: Json) -> Json:
     return {"apiVersion": VOLUME_CLAIM.api_version, "kind": VOLUME_CLAIM.kind, "metadata": known}
 
 
-def _gone_releases(service: Standing, pop: str, yaml: Yaml) -> dict[str, bytes | None]:
-    """The files after what charts made of a service is gone."""
+def _emptied_releases(service: Standing, pop: str, yaml: Yaml) -> dict[str, bytes]:
+    """The file by which what charts made of a service goes, but for its volumes; {} where it goes already."""
     values, standing = _releases(service, pop, yaml)
-    files: dict[str, bytes | None] = {}
-    if standing:
-        emptied = charts.with_entries(values, service.name, charts.gone(standing))
-        path = paths.foundation(service.tenant, pop, "values.yaml")
-        files[path] = with_values(service.values[pop], emptied, yaml)
-    if pop in service.volumes:
-        files[paths.volumes(service.tenant, pop, service.name)] = None
-    return files
+    if not standing:
+        return {}
+    emptied = charts.with_entries(values, service.name, charts.gone(standing))
+    path = paths.foundation(service.tenant, pop, "values.yaml")
+    return {path: with_values(service.values[pop], emptied, yaml)}
 
 
 def is_marked(item: Json) -> bool:

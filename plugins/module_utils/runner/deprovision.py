@@ -35,7 +35,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies imp
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, STATEFUL_SET, Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
@@ -55,6 +55,7 @@ _SECONDS = 120
 _WORDS = {
     "marked": "marked for deletion",
     "waiting": "waiting for Argo CD to carry the mark over",
+    "emptied": "what its chart made goes, but for the volumes",
     "removed": "its files are removed",
     "going": "Argo CD removes it",
     "gone": "gone",
@@ -234,7 +235,8 @@ class _Course:
         request = base.request(self.run, snapshot.commit)
         over: dict[str, bytes | None] = {}
         below = snapshot
-        for seen in (look, _carried_over(look)):
+        marked = _carried_over(look)
+        for seen in (look, marked, _emptied(marked)):
             standings = self.standings(snapshot, over)
             step = self._step(seen, absent_counts=seen is not look)
             steps = {key: step(item, request) for key, item in standings.items()}
@@ -427,8 +429,16 @@ def _files(steps: Mapping[Key, Step]) -> dict[str, bytes | None]:
 
 
 def _held_back(found: Step) -> Step:
-    files: dict[str, bytes | None] = {path: text for path, text in found.files.items() if text is not None}
-    states = {pop: "waiting" if state == "removed" else state for pop, state in found.states.items()}
+    going = {pop for pop, state in found.states.items() if state == "emptied"}
+
+    def goes(path: str) -> bool:
+        place = paths.place(path)
+        return place.kind == "foundation" and place.pop in going
+
+    files: dict[str, bytes | None] = {
+        path: text for path, text in found.files.items() if text is not None and not goes(path)
+    }
+    states = {pop: "waiting" if state in ("removed", "emptied") else state for pop, state in found.states.items()}
     return Step(files, states, found.operation)
 
 
@@ -498,6 +508,19 @@ def _carried_over(look: Look) -> Look:
     return {
         pop: {
             tenant: found if isinstance(found, Unreachable) else {key: _as_marked(item) for key, item in found.items()}
+            for tenant, found in answer.items()
+        }
+        for pop, answer in look.items()
+    }
+
+
+def _emptied(look: Look) -> Look:
+    """The same after Argo CD has taken away what charts made, but for its volumes."""
+    return {
+        pop: {
+            tenant: found
+            if isinstance(found, Unreachable)
+            else {key: item for key, item in found.items() if key[0] != STATEFUL_SET.kind}
             for tenant, found in answer.items()
         }
         for pop, answer in look.items()

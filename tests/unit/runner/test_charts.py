@@ -35,6 +35,7 @@ class ChartedCluster(SyncedCluster):
         super().__init__(world, pop)
         self.made: dict[Key, Json] = {}
         self._tracked: set[Key] = set()
+        self._seen = ""
 
     def sync(self, revision: str = "main") -> None:
         super().sync(revision)
@@ -44,9 +45,13 @@ class ChartedCluster(SyncedCluster):
                 item["metadata"]["uid"] = self.made[key]["metadata"]["uid"]
                 self.made[key]["metadata"]["annotations"] = item["metadata"]["annotations"]
                 self._tracked.add(key)
-        for key in self._tracked - self.objects.keys():
-            self._tracked.discard(key)
-            self._prune(key)
+        # Argo CD looks at what is too much when there is a new commit; to it a StatefulSet owns its volumes
+        head = self.world.git("rev-parse", revision)
+        for key in self._tracked - self.objects.keys() if head != self._seen else ():
+            if not any(each[0] == "StatefulSet" and f"-{each[2]}-" in key[2] for each in self.made):
+                self._tracked.discard(key)
+                self._prune(key)
+        self._seen = head
         values = yaml.safe_load(self.world.git("show", f"{revision}:{VALUES.format(self.pop)}"))
         for entry in values.get("releases", []):
             for role in ("master", "tserver"):
@@ -214,7 +219,7 @@ def test_releases_are_nobodys_to_edit(charted: Charted) -> None:
     assert {(path, "derived-edited"), (path, "orphan")} <= set(charted.problems())
 
 
-def test_deleting_takes_two_commits_and_takes_volumes_along(charted: Charted) -> None:
+def test_deleting_takes_three_commits_and_takes_volumes_along(charted: Charted) -> None:
     charted.provision()
     charted.provision("carts")
     for pop in charted.pops.values():
@@ -225,7 +230,7 @@ def test_deleting_takes_two_commits_and_takes_volumes_along(charted: Charted) ->
     assert "release orders-a of a chart" in plan["gone"]["lagos"]
     result = charted.absent()
     assert not result.get("failed"), result
-    assert charted.world.commits() == commits + 2
+    assert charted.world.commits() == commits + 3
     for pop in charted.pops.values():
         assert not [key for key in pop.made if "orders" in key[2]]
         assert pop.refused == []
@@ -335,7 +340,7 @@ def test_a_release_without_its_application_is_drift(charted: Charted) -> None:
     assert found == {("not-synced", "Application chart-acme.orders-b"), ("missing", "Application chart-acme.orders-c")}
 
 
-def test_check_mode_predicts_both_commits_of_a_deletion(charted: Charted) -> None:
+def test_check_mode_predicts_all_commits_of_a_deletion(charted: Charted) -> None:
     charted.provision()
     for pop in charted.pops.values():
         pop.sync()
