@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.forge import Place
 
 Json = dict[str, Any]
@@ -22,6 +23,7 @@ PAUSES = (0.5, 1.0, 2.0)
 #: an answer that asks for more patience than this is an error
 LONGEST_PAUSE = 60.0
 _PAGE = 100
+_TOKEN = re.compile(r"[!-~]+")
 _CODES = {401: "forge-unauthorized", 403: "forge-forbidden", 404: "forge-missing", 429: "forge-busy"}
 
 
@@ -160,25 +162,27 @@ class GitHub(Forge):
     def find(self, branch: str, target: str) -> Request | None:
         owner = self.place.project.partition("/")[0]
         query = {"state": "open", "head": f"{owner}:{branch}", "base": target}
-        for item in self._pages(f"/repos/{self.place.project}/pulls", query):
-            # asked for a branch that it does not know, it may answer with all there are
-            if (item["head"]["ref"], item["base"]["ref"]) == (branch, target) and self._ours(item):
-                return _of_github(item)
+        listed = self._pages(f"/repos/{self.place.project}/pulls", query)
+        with _published(self.place):
+            for item in listed:
+                # asked for a branch that it does not know, it may answer with all there are
+                if (item["head"]["ref"], item["base"]["ref"]) == (branch, target) and self._ours(item):
+                    return _of_github(item, self.place)
         return None
 
     def get(self, number: int) -> Request:
-        return _of_github(self._call("GET", f"/repos/{self.place.project}/pulls/{number}"))
+        return _of_github(self._call("GET", f"/repos/{self.place.project}/pulls/{number}"), self.place)
 
     def create(self, branch: str, target: str, title: str, body: str, labels: Sequence[str]) -> Request:
         wanted = {"title": title, "head": branch, "base": target, "body": body}
-        made = _of_github(self._call("POST", f"/repos/{self.place.project}/pulls", wanted))
+        made = _of_github(self._call("POST", f"/repos/{self.place.project}/pulls", wanted), self.place)
         # a pull request is opened without labels
         return self._label(made, labels)
 
     def update(self, request: Request, title: str, body: str, labels: Sequence[str]) -> Request:
         if (request.title, request.body) != (title, body):
             path = f"/repos/{self.place.project}/pulls/{request.number}"
-            request = _of_github(self._call("PATCH", path, {"title": title, "body": body}))
+            request = _of_github(self._call("PATCH", path, {"title": title, "body": body}), self.place)
         return self._label(request, labels)
 
     def _label(self, request: Request, labels: Sequence[str]) -> Request:
@@ -204,13 +208,15 @@ class GitLab(Forge):
 
     def find(self, branch: str, target: str) -> Request | None:
         query = {"state": "opened", "source_branch": branch, "target_branch": target}
-        for item in self._pages(self._path(), query):
-            if item["source_project_id"] == item["target_project_id"]:
-                return _of_gitlab(item)
+        listed = self._pages(self._path(), query)
+        with _published(self.place):
+            for item in listed:
+                if item["source_project_id"] == item["target_project_id"]:
+                    return _of_gitlab(item, self.place)
         return None
 
     def get(self, number: int) -> Request:
-        return _of_gitlab(self._call("GET", f"{self._path()}/{number}"))
+        return _of_gitlab(self._call("GET", f"{self._path()}/{number}"), self.place)
 
     def create(self, branch: str, target: str, title: str, body: str, labels: Sequence[str]) -> Request:
         wanted = {
@@ -221,11 +227,11 @@ class GitLab(Forge):
             "labels": ",".join(sorted(labels)),
             "remove_source_branch": True,
         }
-        return _of_gitlab(self._call("POST", self._path(), wanted))
+        return _of_gitlab(self._call("POST", self._path(), wanted), self.place)
 
     def update(self, request: Request, title: str, body: str, labels: Sequence[str]) -> Request:
         wanted = {"title": title, "description": body, "labels": ",".join(sorted(labels))}
-        return _of_gitlab(self._call("PUT", f"{self._path()}/{request.number}", wanted))
+        return _of_gitlab(self._call("PUT", f"{self._path()}/{request.number}", wanted), self.place)
 
     def _path(self) -> str:
         return f"/projects/{quote(self.place.project, safe='')}/merge_requests"
@@ -235,11 +241,38 @@ class GitLab(Forge):
 
 
 def connect(place: Place, token: str, **options: Any) -> Forge:
-    """The client of this place; options as Forge takes them. Raises DbaasError dependency-missing without requests."""
+    """The client of this place; options as Forge takes them.
+
+    Raises DbaasError dependency-missing without requests, option-invalid for a token that no header can carry.
+    """
+    if not _TOKEN.fullmatch(token):
+        # what refuses it later would say it aloud
+        words = "one line of ASCII without blanks, as the Git host gave it"
+        raise InvalidFields("option-invalid", [FieldError("token", "********", words)])
     return {"github": GitHub, "gitlab": GitLab}[place.type](place, token, **options)
 
 
-def _of_github(item: Json) -> Request:
+@contextmanager
+def _published(place: Place) -> Iterator[None]:
+    """Whatever lacks what the host's published schema has was answered by something else."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError):
+        words = f"{place.api}: the answer is not what the API of {place.type} answers"
+        raise ForgeError("forge-unreachable", words) from None
+
+
+def _of_github(item: Json, place: Place) -> Request:
+    with _published(place):
+        return _github(item)
+
+
+def _of_gitlab(item: Json, place: Place) -> Request:
+    with _published(place):
+        return _gitlab(item)
+
+
+def _github(item: Json) -> Request:
     # the list says when it was merged, and only the request itself says so outright
     state = "merged" if item.get("merged_at") else "closed" if item["state"] == "closed" else "open"
     return Request(
@@ -254,7 +287,7 @@ def _of_github(item: Json) -> Request:
     )
 
 
-def _of_gitlab(item: Json) -> Request:
+def _gitlab(item: Json) -> Request:
     # locked is what it is while it is being merged
     state = "open" if item["state"] in ("opened", "locked") else str(item["state"])
     return Request(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.clients import forge
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.forge import Forge, ForgeError, connect
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.forge import Place
 
 from tests.forge import Double, Fault, GitHub, GitLab
@@ -247,3 +248,22 @@ def test_the_authority_that_is_named_is_the_one_that_counts(host: Double, tmp_pa
             client(secure, ca_cert=str(tmp_path / "another/ca.crt")).find("b", "main")
         assert caught.value.code == "forge-unreachable"
         assert "certificate" in caught.value.message
+
+
+@pytest.mark.parametrize("token", ["hid\nden", " hidden", "hid\u20acden", "hid\x00den"])
+def test_a_token_that_no_header_carries_is_refused_unsaid(token: str) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        connect(Place("gitlab", "https://git.example.com/api/v4", "a/b"), token)
+    assert caught.value.code == "option-invalid"
+    assert token.strip() not in str(caught.value)
+    assert repr(token.strip())[1:-1] not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [{}, [{}], [1], {"number": 1, "state": "open"}])
+def test_an_answer_of_another_shape_is_no_crash(host: Double, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(host)
+    monkeypatch.setattr(forge, "_decoded", lambda _answer, _kinds: body)
+    there = client(host)
+    with pytest.raises(ForgeError) as caught:
+        there.find("dbaas/service/acme/orders", "main") if isinstance(body, list) else there.get(1)
+    assert caught.value.code == "forge-unreachable"
