@@ -34,6 +34,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies imp
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    CLAIM,
     GROUP,
     STATEFUL_SET,
     VOLUME_CLAIM,
@@ -326,8 +327,16 @@ def is_marked(item: Json) -> bool:
 
 
 def of_service(live: Live, name: str) -> Live:
-    """What a PoP has of one service; the final backups that it left do not count."""
-    return {key: item for key, item in live.items() if (item["metadata"].get("labels") or {}).get(SERVICE) == name}
+    """What a PoP has of one service; the final backups that it left do not count, nor do tenants' own claims.
+
+    Those bear whatever labels their owners like, and are theirs alone to delete.
+    """
+    return {
+        key: item
+        for key, item in live.items()
+        if (item["metadata"].get("labels") or {}).get(SERVICE) == name
+        and not (key[0] == CLAIM.kind and born.by_tenant(item))
+    }
 
 
 def data_kinds() -> dict[str, Kind]:

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, S, Target, Tree
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quota, schema
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import RESTARTS
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
@@ -166,7 +166,10 @@ def _with_purged(run: Run, given: Sequence[Document], result: Json) -> Json:
 
 
 def _in_scope(snapshot: Tree, scope: Json, given: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The services that the repository declares within the scope, without those given."""
+    """The services that the repository declares within the scope, without those given.
+
+    What was born in a cluster its own object declares: no set that somebody gives can lack it.
+    """
     tenant = scope.get("tenant") or ""
     places = {
         (parts[1], parts[3].removesuffix(".yaml")): path
@@ -174,17 +177,21 @@ def _in_scope(snapshot: Tree, scope: Json, given: Collection[tuple[str, str]]) -
         if (parts := path.split("/"))[0] == "tenants" and len(parts) == 4 and parts[2] == "claims"
     }
     chosen = {key: path for key, path in places.items() if tenant in ("", key[0]) and key not in given}
-    if not scope.get("labels"):
-        return sorted(chosen)
-    files = snapshot.read(chosen.values())
-    return sorted(key for key, path in chosen.items() if _labels(files[path], path).items() >= scope["labels"].items())
+    files, wanted = snapshot.read(chosen.values()), scope.get("labels") or {}
+    return sorted(key for key, path in chosen.items() if _is_in(files[path], path, wanted))
 
 
-def _labels(content: bytes, path: str) -> Json:
+def _is_in(content: bytes, path: str, labels: Json) -> bool:
+    """Whether a claim's file bears these labels, and Git declares it."""
+    if not labels and born.BORN_IN.encode() not in content:
+        # of a large tenant nearly all files; the others alone are read whole
+        return True
     document = next(iter(documents.load_all(content, path)), None)
     metadata = document.get("metadata") if isinstance(document, dict) else None
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return labels if isinstance(labels, dict) else {}
+    if not isinstance(metadata, dict):
+        return not labels
+    has = metadata.get("labels")
+    return not born.born_in({"metadata": metadata}) and (has if isinstance(has, dict) else {}).items() >= labels.items()
 
 
 def send(run: Run, target: Target[S], change: Callable[[S], Change[Planned]]) -> Json:

@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Target
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, direct, paths, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import direct, paths, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, data_kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.direct import kind_of, name_of
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
@@ -200,8 +200,8 @@ class Clusters:
         self, files: dict[str, Callable[[], bytes]], pop: str, tenant_id: str, copy: Json, objects: Sequence[Json]
     ) -> None:
         name = copy["metadata"]["name"]
-        if not direct.is_direct(copy) and not direct.is_managed(copy):
-            # a person's own; its spec need not be whole
+        if born.by_tenant(copy):
+            # a person's own, under an Argo CD of theirs perhaps; its spec need not be whole
             return
 
         def file() -> bytes:

@@ -268,3 +268,29 @@ def test_a_pop_that_is_silent_is_told_and_holds_up_nobody(pops: Pops) -> None:
 def test_without_a_kubeconfig_no_cluster_is_asked(world: World) -> None:
     world.clusters = {"lagos": FakeCluster([UNREACHABLE]), "johannesburg": FakeCluster([UNREACHABLE])}
     assert world.run("gitops_reconciliation")["problems"] == []
+
+
+@pytest.mark.parametrize("deletion_policy", ["retain", "delete"])
+def test_a_purge_leaves_what_tenants_declare(pops: Pops, deletion_policy: str) -> None:
+    pops.lagos.apply_claim("orders")
+    pops.reconcile()
+    pops.world.run("service_claims", claims=[claim("sessions"), claim("carts")])
+    scope: Json = {"tenant": "acme"}
+    result = pops.world.run(
+        "service_claims", claims=[claim("sessions")], purge=True, scope=scope, deletion_policy=deletion_policy
+    )
+    assert [item["name"] for item in result["operations"] if item["action"] != "unchanged"] == ["carts"]
+    assert FILE in pops.world.files()
+    assert pops.reconcile()["problems"] == []
+
+
+def test_a_tenant_s_own_object_with_our_labels_is_no_part_of_a_service(pops: Pops) -> None:
+    pops.world.run("service_claim", tenant="acme", name="orders", sku="scy-ring-3", region="lagos")
+    pops.lagos.sync()
+    forged = pops.johannesburg.apply_claim("carts")
+    forged["metadata"]["labels"] = {"dbaas.example.com/service": "orders", "dbaas.example.com/tenant": "acme"}
+    options: Json = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
+    gone = pops.world.run("service_claim", **options)
+    assert gone["wait"][0]["regions"] == {"lagos": "gone"}
+    assert pops.lagos.names("orders") == []
+    assert ("ServiceClaim", "tenant-acme", "carts") in pops.johannesburg.objects

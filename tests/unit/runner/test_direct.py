@@ -408,3 +408,13 @@ def test_what_would_restart_does_not_move_to_git(direct: Direct) -> None:
     assert error.code == "adoption-differs"
     assert "memory" in str(error)
     assert direct.world.head() == head
+
+
+def test_a_person_s_own_claim_under_their_own_argocd_holds_nobody_up(direct: Direct) -> None:
+    own = claim("carts")
+    own["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "theirs:dbaas.example.com/ServiceClaim:x/carts"}
+    direct.lagos.put(own)
+    direct.world.set_up()
+    direct.world.run("tenant", tenant="acme", regions=["lagos", "johannesburg"], quotas={"services": 5})
+    options: Json = {"delivery": "direct", "tenant": "acme", "name": "carts-2", "sku": "scy-ring-3", "region": "lagos"}
+    assert direct.world.run("service_claim", **options)["changed"]
