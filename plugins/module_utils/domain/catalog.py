@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -83,7 +84,7 @@ SCHEMA: Json = {
             _fields(
                 {
                     "title": _TEXT,
-                    "sla": _NUMBER,
+                    "sla": {"type": "number", "minimum": 0, "maximum": 100},
                     # USD a month of a service in as few regions as the plan takes
                     "price": _fields({"min": _NUMBER}, {"max": _NUMBER}),
                     "isolation": _TEXT,
@@ -150,7 +151,7 @@ SCHEMA: Json = {
                     "title": _TEXT,
                     "engine": _TEXT,
                     "plans": _list(_TEXT),
-                    "price": _by_name(_NUMBER),
+                    "price": _by_name({"type": "integer", "minimum": 0}),
                     "replicationFactor": _fields({"default": _COUNT, "allowed": _list(_COUNT)}),
                     "storage": _range(schema.SIZE),
                     "resources": _by_name(
@@ -164,7 +165,7 @@ SCHEMA: Json = {
                     "edition": _TEXT,
                     "defaultFor": _list(_TEXT),
                     # of the shared plan: what the engine takes as a database's name
-                    "database": _fields({"maxLength": _COUNT}, {"reserved": _list(_TEXT)}),
+                    "database": _fields({"maxLength": {"type": "integer", "minimum": 16}}, {"reserved": _list(_TEXT)}),
                 },
             )
         ),
@@ -263,7 +264,7 @@ class Catalog:
         """Why an engine has no such plan, however many regions are asked for; "" where it has or nothing is said."""
         row: Json = self.engines.get(engine, {}).get("topologies", {}).get(plan, {})
         answers = [row.get("one"), row.get("many")]
-        reasons = [str(answer["refused"]) for answer in answers if isinstance(answer, dict)]
+        reasons = [str(answer["refused"]) for answer in answers if isinstance(answer, dict) and answer.get("refused")]
         return reasons[0] if len(reasons) == len(answers) else ""
 
 
@@ -306,6 +307,7 @@ def load(documents: Iterable[Any], own: Iterable[Any] = ()) -> Catalog:
         skus = {name: Sku(name, data) for name, data in merged["skus"].items()}
         catalog = Catalog(merged["plans"], merged["regions"], merged["engines"], skus)
         errors = [
+            *(error for name in catalog.regions for error in _region_problems(name, catalog)),
             *(error for name in catalog.engines for error in _engine_problems(name, catalog)),
             *(error for sku in skus.values() for error in _sku_problems(sku, catalog)),
         ]
@@ -326,11 +328,17 @@ def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
     if catalog.driver(name) == BY_CHART and "chart" not in engine:
         yield FieldError(f"engines.{name}.driver", BY_CHART, f"with a chart in engines.{name}.chart")
     for version, data in versions.items():
+        if not re.fullmatch(schema.VERSION_TEXT, version):
+            yield FieldError(f"{path}.{version}", version, schema.PATTERNS[schema.VERSION_TEXT])
         if data.get("default") and data["channel"] == "expired":
             yield FieldError(f"{path}.{version}.channel", "expired", "for the default version another channel")
         yield from _known(f"{path}.{version}.upgradesTo", data.get("upgradesTo", []), versions)
     places = getattr(ENGINES.get(name), "places", None)
     for parameter, data in catalog.engines[name].get("parameters", {}).items():
+        if "min" in data and "max" in data and data["min"] > data["max"]:
+            yield FieldError(
+                f"engines.{name}.parameters.{parameter}.min", data["min"], f"at most {data['max']}, its max"
+            )
         if places is not None and "place" in data:
             yield from _known(f"engines.{name}.parameters.{parameter}.place", [data["place"]], places)
     rows = catalog.engines[name]["topologies"]
@@ -341,13 +349,37 @@ def _engine_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
     for plan, row in rows.items():
         allowed = [each for each in TOPOLOGIES if (each == POOLED) == (plan == SHARED)]
         for regions, answer in row.items():
-            if answer not in allowed and not (isinstance(answer, dict) and list(answer) == ["refused"]):
+            if answer not in allowed and not (_refuses(answer) and len(answer) == 1):
                 words = f"one of {', '.join(allowed)}, or {{refused: why}}"
                 yield FieldError(f"engines.{name}.topologies.{plan}.{regions}", answer, words)
 
 
+def _refuses(answer: Any) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get("refused"), str)
+
+
+def _region_problems(name: str, catalog: Catalog) -> Iterator[FieldError]:
+    path, data = f"regions.{name}", catalog.regions[name]
+    if not schema.is_label(name, 20):
+        yield FieldError(path, name, f"{schema.PATTERNS[schema.LABEL]}, at most 20")
+    addresses = [("backups", data["backups"])]
+    addresses += [(f"buckets[{number}]", each) for number, each in enumerate(data.get("buckets", []))]
+    for field, address in addresses:
+        if not re.fullmatch(schema.ADDRESS, address.replace("{tenant}", "acme")):
+            words = f"{schema.PATTERNS[schema.ADDRESS]}, in which {{tenant}} stands for the tenant's id"
+            yield FieldError(f"{path}.{field}", address, words)
+    shared = [engine for engine in catalog.engines if catalog.topology(engine, SHARED, 1) == POOLED]
+    yield from _known(f"{path}.pools", data.get("pools", {}), shared)
+
+
 def _sku_problems(sku: Sku, catalog: Catalog) -> Iterator[FieldError]:
     path, data = f"skus.{sku.name}", sku.data
+    if not schema.is_label(sku.name, 63):
+        yield FieldError(path, sku.name, f"{schema.PATTERNS[schema.LABEL]}, at most 63")
+    roles = getattr(ENGINES.get(sku.engine), "roles", None)
+    if roles and SHARED not in sku.plans and tuple(sorted(data["resources"])) not in roles:
+        words = f"the roles of {sku.engine}: " + ", or ".join(" ".join(each) for each in roles)
+        yield FieldError(f"{path}.resources", list(data["resources"]), words)
     yield from _known(f"{path}.engine", [sku.engine], catalog.engines)
     yield from _known(f"{path}.plans", sku.plans, catalog.plans)
     yield from _known(f"{path}.defaultFor", data.get("defaultFor", []), sku.plans)

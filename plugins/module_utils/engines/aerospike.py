@@ -84,6 +84,7 @@ class Aerospike:
     }
     #: of the namespace, of its storage engine, of the node
     places = ("namespace", "storage-engine", "service")
+    roles = (("node",),)
     health: Mapping[str, str] = {
         f"{_GROUP}_{CLUSTER.kind}": """\
 local status = obj.status or {}

@@ -244,6 +244,7 @@ class Engine(Protocol):
     #   CD leaves as it is;
     # `optional`: spec.placement and spec.paused (the field's name) -> "" where it is rendered, else why not; a claim
     #   that names another one is refused;
+    # `roles`: the roles that a SKU may have, each choice sorted; the catalog is held to it;
     # `places`: where parameters can be rendered to; the catalog then says of each, or it is not offered.
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:

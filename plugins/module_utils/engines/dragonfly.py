@@ -51,6 +51,7 @@ class Dragonfly:
         "placement": "",
         "paused": "it holds its data in memory, and what was written since the last snapshot would be lost",
     }
+    roles = (("node",),)
     health: Mapping[str, str] = {
         f"{DRAGONFLY.group}_{DRAGONFLY.kind}": """\
 local phase = obj.status ~= nil and obj.status.phase or ""

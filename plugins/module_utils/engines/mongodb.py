@@ -60,6 +60,7 @@ class Mongodb:
     #: an estimate: a member steps down, restarts, and has caught up
     restart_seconds = 180
     optional: Mapping[str, str] = {"placement": "", "paused": ""}
+    roles = (("mongod",), ("configsvr", "mongod", "mongos"))
     health: Mapping[str, str] = {
         f"{_GROUP}_{CLUSTER.kind}": """\
 local status = obj.status or {}

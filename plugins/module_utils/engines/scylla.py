@@ -61,6 +61,7 @@ class Scylla:
     }
     #: scylla.yaml, and arguments of the server
     places = ("config", "args")
+    roles = (("node",),)
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local by = {}
@@ -140,7 +141,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         config = f"{share.name}-config"
         cluster: Obj = {
             "version": spec["version"],
-            "agentVersion": share.engine["agentVersion"],
+            "agentVersion": shared.offered(share, "agentVersion"),
             "automaticOrphanedNodeCleanup": True,
             # Without these, pods inherit what stands on the cluster, and any new operation id restarts every node.
             "podMetadata": {

@@ -94,6 +94,7 @@ class Vitess:
     }
     #: my.cnf of mysqld, flags of tablets and of gates
     places = ("mysqld", "vttablet", "vtgate")
+    roles = (("mysqld", "vtgate", "vttablet"),)
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local status = obj.status or {}

@@ -57,6 +57,7 @@ class Yugabyte:
     optional: Mapping[str, str] = {"placement": "", "paused": ""}
     #: whose flags: universe is both
     places = ("tserver", "master", "universe")
+    roles = (("master", "tserver"),)
     health: Mapping[str, str] = {
         f"{_GROUP}_{UNIVERSE.kind}": """\
 local errors = {["Error Creating"] = true, ["Error Updating"] = true, ["Error Deleting"] = true}

@@ -13,6 +13,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGI
 from tests.unit.domain import shipped
 
 Json = dict[str, Any]
+TOPOLOGY = "engines.scylla.topologies.shared.one"
 
 
 def test_what_is_shipped_is_a_catalog() -> None:
@@ -162,7 +163,7 @@ def test_data_loads_again() -> None:
             "skus.scy-ring-3.price.dedicated",
             "a price for each plan of the SKU",
         ),
-        ({"skus/scy-ring-3/price/dedicated": "cheap"}, "skus.scy-ring-3.price.dedicated", "a number"),
+        ({"skus/scy-ring-3/price/dedicated": "cheap"}, "skus.scy-ring-3.price.dedicated", "a whole number"),
         ({"skus/scy-ring-3/storage": None}, "skus.scy-ring-3.storage", "this field is required"),
         ({"skus/scy-ring-3/storage/min": "1Ti"}, "skus.scy-ring-3.storage.default", "1Ti to 10Ti"),
         ({"skus/scy-ring-3/storage/min": "1TB"}, "skus.scy-ring-3.storage.min", "a size such as 100Gi or 2Ti"),
@@ -321,6 +322,27 @@ def test_it_extends_replaces_and_takes_away() -> None:
         ({"plans": {"shared": None}}, "skus.yb-shared.plans"),
         # nobody could make a service of it
         ({"engines": {"mysql": shipped.catalog().engines["scylla"]}}, "engines.mysql"),
+        # null within an answer takes its reason away
+        ({"engines": {"scylla": {"topologies": {"shared": {"one": {"refused": None}}}}}}, TOPOLOGY),
+        ({"engines": {"scylla": {"topologies": {"shared": {"one": {"refused": 3}}}}}}, TOPOLOGY),
+        ({"engines": {"scylla": {"versions": {"9 x": {"channel": "supported"}}}}}, "engines.scylla.versions.9 x"),
+        (
+            {"engines": {"scylla": {"parameters": {"a": {"restart": "none", "min": 2, "max": 1}}}}},
+            "engines.scylla.parameters.a.min",
+        ),
+        # what no claim could be rendered with
+        ({"skus": {"scy-ring-3": {"resources": {"node": None}}}}, "skus.scy-ring-3.resources"),
+        ({"skus": {"mongo-flex-sharded": {"resources": {"configsvr": None}}}}, "skus.mongo-flex-sharded.resources"),
+        ({"skus": {"A ring": shipped.catalog().skus["scy-ring-3"].data}}, "skus.A ring"),
+        ({"skus": {"scy-ring-3": {"price": {"dedicated": 900.5}}}}, "skus.scy-ring-3.price.dedicated"),
+        ({"skus": {"yb-shared": {"database": {"maxLength": 5}}}}, "skus.yb-shared.database.maxLength"),
+        ({"plans": {"dedicated": {"sla": 995}}}, "plans.dedicated.sla"),
+        ({"regions": {"A place": shipped.catalog().regions["lagos"]}}, "regions.A place"),
+        ({"regions": {"lagos": {"backups": "s3://db-{tenat}"}}}, "regions.lagos.backups"),
+        ({"regions": {"lagos": {"buckets": ["ftp://backups"]}}}, "regions.lagos.buckets[0]"),
+        # a pool of what takes no databases of others
+        ({"regions": {"lagos": {"pools": {"yugabite": ["platform/a"]}}}}, "regions.lagos.pools"),
+        ({"regions": {"lagos": {"pools": {"scylla": ["platform/a"]}}}}, "regions.lagos.pools"),
     ],
 )
 def test_it_is_checked_as_a_whole(own: Any, path: str) -> None:
