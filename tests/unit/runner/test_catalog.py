@@ -24,6 +24,9 @@ def put(world: World, folder: Path, *names: str) -> None:
     before = set(world.files())
     world.write(folder, **{name: FILES[name] for name in names})
     assert set(world.files()) - before == set(names)
+    # what is refused at once in the clusters follows with the next reconciliation
+    assert {item["code"] for item in world.run("gitops_validation_info")["problems"]} <= {"policies-stale"}
+    world.run("gitops_reconciliation")
     assert world.run("gitops_validation_info")["problems"] == []
 
 
