@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .api import Api
 from .binaries import LabError
 from .lab import Lab
 
@@ -79,6 +80,21 @@ def set_up(lab: Lab) -> None:
     wait_synced(lab)
 
 
+def _tell_argocd(api: Api) -> None:
+    """Let Argo CD read what kinds there are once more, now that the API server has published the platform's own.
+
+    It reads them when a definition comes or changes; on a busy machine that is too soon after the definition was made,
+    and then it cannot compare a claim until another one does. Raises LabError where nothing is published in a minute.
+    """
+    end = time.monotonic() + 60
+    while "com.example.dbaas.v1alpha1.ServiceClaim" not in api.request("GET", "/openapi/v2")["definitions"]:
+        if time.monotonic() > end:
+            raise LabError("the API server does not publish the definition of ServiceClaim")
+        time.sleep(0.5)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/serviceclaims.dbaas.example.com"
+    api.patch(path, {"metadata": {"annotations": {"dbaas.lab/published": "true"}}})
+
+
 def wait_synced(lab: Lab) -> None:
     """Until every component of the platform is Synced in every PoP; LabError naming what is not after two minutes."""
     end = time.monotonic() + 120
@@ -86,6 +102,8 @@ def wait_synced(lab: Lab) -> None:
         if time.monotonic() > end:
             raise LabError(f"not there after two minutes: {', '.join(missing)}")
         time.sleep(0.3)
+    for pop in lab.pops:
+        _tell_argocd(lab.api(pop))
 
 
 def _missing(lab: Lab) -> Iterator[str]:
