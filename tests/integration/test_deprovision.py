@@ -88,7 +88,7 @@ def test_a_pop_that_is_down_is_named_and_caught_up_later(platform: Platform) -> 
     finally:
         platform.lab.start("kube-apiserver", "johannesburg")
     assert objects(platform, "johannesburg", "half") != {}
-    second = platform.module("service_claim", gone)
+    second = platform.module("service_claim", {**gone, "wait_timeout": 120})
     assert not second["failed"], second
     until(lambda: objects(platform, "johannesburg", "half") == {})
     until(lambda: objects(platform, "lagos", "half") == {})
