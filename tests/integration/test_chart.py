@@ -80,7 +80,7 @@ def volumes(platform: Platform, service: str) -> list[Json]:
     return made
 
 
-def test_a_service_by_a_chart_is_made_scaled_and_kept(charted: Platform, tmp_path: Path) -> None:
+def test_a_service_by_a_chart_from_its_claim_to_its_end(charted: Platform, tmp_path: Path) -> None:
     lagos = charted.lab.api("lagos")
     result = charted.claim("orders", **CLAIM)
     assert result["wait"][0]["phase"] == "Active", result
@@ -133,6 +133,13 @@ def test_a_service_by_a_chart_is_made_scaled_and_kept(charted: Platform, tmp_pat
     assert {name: item["metadata"]["uid"] for name, item in sets(charted).items()} == before
     git(values.parents[3], "revert", "--no-edit", "HEAD")
     git(values.parents[3], "push", "--quiet")
+
+    gone = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete", "wait_timeout": 120}
+    result = charted.module("service_claim", gone)
+    assert not result["failed"], result["wait"]
+    assert sets(charted) == {}
+    until(lambda: not (lagos.get(VOLUMES) or {"items": []})["items"])
+    assert not validated(charted)["failed"]
 
 
 def validated(platform: Platform) -> Json:
