@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -66,6 +67,8 @@ class EngineLookup(RunnerLookup):
         if any(term != "connection" for term in terms):
             offered = self.answer(info.catalog)["engines"].get(self.engine, {})
         versions = [{"default": False, **data, "version": name} for name, data in offered.get("versions", {}).items()]
+        # what a platform puts over the catalog comes behind what is shipped
+        versions.sort(key=lambda each: [int(part) for part in re.findall(r"[0-9]+", each["version"])], reverse=True)
         parts = {**offered, "versions": versions, "parameters": offered.get("parameters", {})}
         return [self._connection() if term == "connection" else parts.get(term, {}) for term in terms]
 

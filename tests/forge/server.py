@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,7 +73,7 @@ class Asked:
     body: Any
 
 
-class Double:
+class Double(ABC):
     """A Git host with one project, in front of a bare repository: `with GitHub(repository) as host:`.
 
     token: opens everything; reader: a token that may only read. api: its address; https with the certificate in the
@@ -224,20 +225,21 @@ class Double:
 
     # what the dialects say
 
+    @abstractmethod
     def refusal(self, branch: str) -> str:
         """What the host says to whoever pushes to a protected branch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def given_token(self, headers: Mapping[str, str]) -> str:
-        raise NotImplementedError
+        """The token that a request bears, "" without one."""
 
+    @abstractmethod
     def routes(self) -> dict[tuple[str, str], Callable[[Asked], tuple[int, Any]]]:
         """(method, path as described) -> what answers: status and body; a list is given out in pages."""
-        raise NotImplementedError
 
+    @abstractmethod
     def merged(self, item: Merge, way: str, tree: str, base: str, head: str, own: str) -> str:
         """The commit that main is after a merge; own is the message of the branch's commit."""
-        raise NotImplementedError
 
     # HTTP
 
@@ -293,9 +295,9 @@ class Double:
         self.problems += [f"{handler.command} {described}: {each}" for each in operation.answer_problems(status, said)]
         return status, said
 
+    @abstractmethod
     def known(self, values: list[str]) -> None:
         """Raises Problem 404 where the path names another project."""
-        raise NotImplementedError
 
     def sample(self, method: str, path: str, status: int, *, of_list: bool = False) -> Json:
         """The least answer that fits the description; of_list: one item of it."""

@@ -194,7 +194,7 @@ def test_only_a_deliverer_lets_services_go(platform: Platform, direct: Direct) -
     stranger = direct.run(gone, user="admin", state="absent", deletion_policy="delete")
     assert stranger["error"]["code"] == "kube-refused"
     assert "is forbidden: ValidatingAdmissionPolicy" in stranger["msg"]
-    assert "(user admin)" in stranger["msg"]
+    assert "was delivered directly: declare it again instead (user admin)" in stranger["msg"]
     result = direct.run(gone, state="absent", deletion_policy="delete")
     assert not result["failed"], result["msg"]
     assert {state for item in result["wait"] for state in item["regions"].values()} == {"gone"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Request:
     labels: tuple[str, ...]
 
 
-class Forge:
+class Forge(ABC):
     """One repository on a Git host; `connect` makes the one that speaks its host's language.
 
     Reads are tried again where the host is busy or the answer is lost. A write is tried again only where the host says
@@ -75,24 +76,25 @@ class Forge:
         # with each request: what the environment says of either would come before the session's own
         self._network: Json = {"verify": ca_cert or True, "proxies": {"http": proxy, "https": proxy} if proxy else None}
 
+    @abstractmethod
     def find(self, branch: str, target: str) -> Request | None:
         """The open request of this branch of ours into target, if there is one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def get(self, number: int) -> Request:
         """A request by its number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def create(self, branch: str, target: str, title: str, body: str, labels: Sequence[str]) -> Request:
         """Opens a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, request: Request, title: str, body: str, labels: Sequence[str]) -> Request:
         """Gives a request this title and text, and exactly these labels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _headers(self) -> dict[str, str]:
-        raise NotImplementedError
+        """What each request bears: what is accepted, and the token."""
 
     def _pages(self, path: str, query: Mapping[str, str]) -> list[Json]:
         """All items of a list; each page says where the next one is."""

@@ -56,9 +56,14 @@ def protection(pop: Pop, platform: Platform, *, by_chart: bool = False) -> list[
         " && object.metadata.?labels == oldObject.metadata.?labels"
         " && object.metadata.?annotations == oldObject.metadata.?annotations)"
     )
+    # what was delivered without Git has no file
+    directly = (
+        f"(oldObject == null ? object : oldObject).metadata.?annotations['{GROUP}/origin'].orValue('') == 'direct'"
+    )
     edit_the_file = (
-        "'claim ' + object.metadata.name + ' is kept in Git: edit ' + (oldObject == null ? 'its file' : "
-        f"{where}) + ' instead (user ' + request.userInfo.username + ')'"
+        f"'claim ' + object.metadata.name + ({directly} ? ' was delivered directly: declare it again'"
+        f" : ' is kept in Git: edit ' + (oldObject == null ? 'its file' : {where}))"
+        " + ' instead (user ' + request.userInfo.username + ')'"
     )
     holds = (
         "request.resource.resource + ' ' + oldObject.metadata.name + ' holds a service: it goes only by deprovisioning'"

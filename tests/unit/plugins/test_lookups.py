@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,15 @@ def test_what_the_platform_offers_of_an_engine(name: str) -> None:
     assert capabilities["pitr"] is catalog["engines"][name]["capabilities"]["pitr"]
     with pytest.raises(AnsibleError, match="'version': allowed is one of versions, parameters, capabilities, conn"):
         lookup(name, "version")
+
+
+def test_versions_of_the_platform_itself_stand_where_they_belong(services: World, tmp_path: Path) -> None:
+    added = {"2026.10.0": {"channel": "supported"}, "2025.1.10": {"channel": "deprecated"}}
+    entries = {"engines": {"scylla": {"versions": added}}}
+    services.write(tmp_path, **{"catalog/mine.yml": json.dumps(entries)})
+    (versions,) = lookup("scylla", "versions")
+    names = [each["version"] for each in versions]
+    assert names == ["2026.10.0", "2026.1.0", "2025.4.0", "2025.3.0", "2025.1.10", "2025.1.2"]
 
 
 @pytest.mark.parametrize("name", ENGINES)
