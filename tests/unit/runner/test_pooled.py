@@ -19,6 +19,8 @@ Json = dict[str, Any]
 
 SHOP: Json = {"tenant": "acme", "name": "shop", "sku": "yb-shared", "region": "lagos"}
 CLAIM_FILE, DERIVED = "tenants/acme/claims/shop.yaml", "tenants/acme/lagos/services/shop.yaml"
+#: made from the catalog: whoever edits that is told
+POLICIES = [f"overlays/{pop}/policies/claims.yaml" for pop in ("johannesburg", "lagos")]
 
 
 def live(world: World) -> Json:
@@ -36,6 +38,10 @@ def add_pool(world: World, folder: Path) -> None:
     world.write(folder, **{"base/catalog/regions.yml": text.replace(backups, pool)})
 
 
+def problems(world: World) -> list[tuple[str, str]]:
+    return [(item["code"], item["file"]) for item in world.run("gitops_validation_info")["problems"]]
+
+
 def test_it_is_declared_and_declared_again(world: World, tmp_path: Path) -> None:
     result = world.run("service_claim", **SHOP)
     assert (result["manifests"]["count"], result["claim"]["price_monthly_usd"]) == (1, 60)
@@ -50,7 +56,9 @@ def test_it_is_declared_and_declared_again(world: World, tmp_path: Path) -> None
     assert world.document(CLAIM_FILE)["spec"]["placement"] == {"pool": "platform/pool-a"}
     assert world.document(DERIVED)["spec"]["placement"] == {"pool": "platform/pool-a"}
     assert not world.run("service_claim", **SHOP)["changed"]
-    assert world.run("gitops_validation_info")["problems"] == []
+    assert problems(world) == [("policies-stale", path) for path in POLICIES]
+    world.run("gitops_reconciliation")
+    assert problems(world) == []
 
 
 def test_a_claim_that_a_person_writes_is_rendered(world: World, tmp_path: Path) -> None:
@@ -69,8 +77,7 @@ def test_who_waits_for_a_pool_is_placed_when_one_comes(world: World, tmp_path: P
     world.run("service_claims", claims=claims)
     assert not world.run("gitops_reconciliation")["changed"]
     add_pool(world, tmp_path)
-    (problem,) = world.run("gitops_validation_info")["problems"]
-    assert (problem["file"], problem["code"]) == (CLAIM_FILE, "not-rendered")
+    assert problems(world) == [*(("policies-stale", path) for path in POLICIES), ("not-rendered", CLAIM_FILE)]
     (operation,) = world.run("gitops_reconciliation")["operations"]
     assert (operation["name"], operation["changed"]) == ("shop", ["spec.placement"])
     assert world.document(DERIVED)["spec"]["placement"] == {"pool": "platform/pool-a"}
