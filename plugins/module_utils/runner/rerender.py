@@ -41,6 +41,10 @@ class _Found:
 
 def run(run: Run) -> Json:
     """The runner of module service_claim_rerender."""
+    least = {"limit": (0, "0 (all of them) or more"), "wave": (1, "1 or more")}
+    given: dict[str, int] = {name: run.options[name] for name in least}
+    if wrong := [FieldError(name, given[name], words) for name, (low, words) in least.items() if given[name] < low]:
+        raise InvalidFields("option-invalid", wrong)
     with base.repository(run) as repository:
         found = _look(run, repository.fetch())
         result: Json = {
@@ -60,7 +64,7 @@ def run(run: Run) -> Json:
                 run.progress(f"  {line}")
         # check mode has told each service, whatever their number; one commit shows all of the diff
         wave_run = replace(run, progress=lambda _line: None) if run.check else run
-        size = max(1, len(found.taken) if run.check else run.options.get("wave") or 50)
+        size = max(1, len(found.taken) if run.check else run.options["wave"])
         for start in range(0, len(found.taken), size):
             wave = [paths.claim(item.tenant, item.name) for item in found.taken[start : start + size]]
             wave_run.progress(f"wave {start // size + 1}: {len(wave)} of {len(found.taken)} services")
@@ -90,7 +94,7 @@ def _look(run: Run, tree: Tree) -> _Found:
         lambda some: claims.change(run, tree, some, windows=True), lambda path: tree.read([path])[path], found.problems
     )
     worst = RESTARTS.index(run.text("restart") or RESTARTS[-1])
-    most = run.options.get("limit") or 0
+    most: int = run.options["limit"]
     for item in sieve.sift(given).result[0].operations:
         if item.waits:
             found.waiting.append(item)

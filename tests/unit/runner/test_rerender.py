@@ -118,6 +118,13 @@ def test_what_cannot_be_rendered_any_more_holds_up_nobody(three: World, tmp_path
     assert len(result["operations"]) == 3
 
 
+def test_a_limit_or_a_wave_that_takes_nothing_is_refused(world: World) -> None:
+    error = world.refused("service_claim_rerender", limit=-1, wave=0)
+    assert error.code == "option-invalid"
+    assert "limit: given -1, allowed: 0 (all of them) or more" in str(error)
+    assert "wave: given 0, allowed: 1 or more" in str(error)
+
+
 def test_the_next_wave_waits_until_this_one_is_well(
     three: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
