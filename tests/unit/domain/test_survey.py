@@ -120,6 +120,9 @@ def test_an_expired_version_is_not_offered() -> None:
         ("x", {}, ("text", "", 0, 1024)),
         ("cpu", {"type": "str"}, ("text", "", 0, 16)),
         ("backup_destination", {"type": "str"}, ("text", "", 0, 256)),
+        ("database", {"type": "str"}, ("text", "", 0, 63)),
+        ("limit", {"type": "int", "default": 0}, ("integer", 0, 0, None)),
+        ("wave", {"type": "int", "default": 50}, ("integer", 50, 1, None)),
     ],
 )
 def test_types_and_limits(option: str, data: Json, expected: tuple[Any, ...]) -> None:

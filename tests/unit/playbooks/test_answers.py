@@ -209,6 +209,29 @@ def test_the_gate_fails_where_somebody_must_approve(change: Json, reasons: str, 
     assert world.commits() == before
 
 
+def test_a_plan_is_told_as_a_table_too(world: World, tmp_path: Path) -> None:
+    given = {"tenant": "acme", "service": "shop", "sku": "yb-shared", "region": "lagos", "database": "web_shop"}
+    spec = asked("plan_service")
+    assert survey.refusals(spec, given) == []
+    before = world.commits()
+    output = play("plan_service", survey.filled(spec, given), tmp_path, world)
+    head = "service SKU plan regions USD a month SLA % restart"
+    line = "acme/shop yb-shared shared lagos 60 99.0 none"
+    said, left = output.split("CUSTOM STATS")
+    assert f'"{head}", "{line}", "create acme/shop: yb-shared, plan shared, ' in said
+    assert f'"table": [ "{head}", "{line}" ]' in left
+    assert world.commits() == before
+
+
+def test_a_database_gets_the_name_that_was_answered(world: World, tmp_path: Path) -> None:
+    given = {"tenant": "acme", "service": "shop", "sku": "vt-shared", "region": "lagos", "dbaas_wait": "false"}
+    spec = asked("provision_service")
+    output = play("provision_service", survey.filled(spec, {**given, "database": "Web-Shop"}), tmp_path, world)
+    assert "spec.database.name" in output, output
+    assert "changed=1 " in play("provision_service", survey.filled(spec, {**given, "database": "web"}), tmp_path, world)
+    assert "database:\n    name: web\n" in world.text("tenants/acme/claims/shop.yaml")
+
+
 def test_an_empty_flag_says_nothing(world: World, tmp_path: Path) -> None:
     output = play("plan_service", {**ORDERS, "merge": "true", "backup_enabled": "", "cpu": "8"}, tmp_path, world)
     assert re.search(r"update acme/orders: scy-ring-3", output), output

@@ -52,6 +52,7 @@ FIELDS: dict[str, Json] = {
     "project": _LABEL,
     "storage_size": _field(schema.SPEC, "storage", "size"),
     "role": _LABEL,
+    "database": _field(schema.SPEC, "database", "name"),
     **{name: _field(schema.SPEC, name) for name in ("sku", "engine", "plan", "version", "region")},
     **{name: _field(schema.SPEC, "resources", "*", name) for name in ("cpu", "memory", "replicas")},
     **{
@@ -62,6 +63,8 @@ FIELDS: dict[str, Json] = {
     "billing_account": _field(tenant.SPEC, "billingAccount"),
     "dbaas_wait_timeout": {"type": "integer", "minimum": 1, "maximum": 86400},
     "approval_limit_usd": {"type": "integer", "minimum": 0},
+    "limit": {"type": "integer", "minimum": 0},
+    "wave": {"type": "integer", "minimum": 1},
     KEY: {"type": "string", "maxLength": 128},
 }
 _WORDS = {"awx": "AWX", "cidrs": "CIDRs", "cpu": "CPU", "sku": "SKU", "tls": "TLS", "usd": "USD"}
