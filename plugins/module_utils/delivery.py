@@ -62,7 +62,8 @@ class Target(Protocol[S]):
 class Change(Generic[T]):
     """What a plan wants: path -> content (None: no such file), message and author, and what the caller gets.
 
-    proposal: what a merge request for it says; None where there is nothing to merge.
+    proposal: what a merge request for it says. Of a plan that changes nothing its branch alone counts: a request of
+    that branch asks for nothing any more. None where nobody can have asked.
     """
 
     files: Mapping[str, bytes | None]
@@ -76,7 +77,7 @@ class Change(Generic[T]):
 class Proposed:
     """What became of a proposal: its branch, commit and request (None in check mode, where none is open yet).
 
-    changed: whether anything was, or would be, pushed, opened or rewritten.
+    changed: whether anything was, or would be, pushed, opened, rewritten or closed.
     """
 
     branch: str
@@ -90,6 +91,9 @@ class Desk(Protocol):
 
     def propose(self, base: Tree, commit: str, proposal: Proposal, *, check: bool) -> Proposed:
         """Has a request open that asks to merge just this; git-raced when another writer did so at the same time."""
+
+    def withdraw(self, base: Tree, branch: str, *, check: bool) -> Proposed | None:
+        """Closes the request of this branch, for nothing is left to merge; None where none is open."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,10 @@ def deliver(
         base = target.fetch()
         change = plan(base)
         files = {path: content for path, content in change.files.items() if differs(base, path, content)}
+        if not files and desk and change.proposal:
+            # what was asked for before, and is not any more
+            withdrawn = desk.withdraw(base, change.proposal.branch, check=check)
+            return Delivered(base, "", files, change.result, attempts, proposed=withdrawn)
         if not files or (check and not diff and desk is None):
             return Delivered(base, "", files, change.result, attempts)
         crash.point("planned")

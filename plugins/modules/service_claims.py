@@ -168,12 +168,12 @@ commit:
   type: str
 merge_request:
   description: The request to merge C(commit) into the branch.
-  returned: with O(delivery=merge_request), when something is to be merged
+  returned: with O(delivery=merge_request), when something is to be merged, or is not any more
   type: dict
   contains:
     number: {description: "Its number on the Git host; none as long as it is not open.", type: int, returned: always}
     url: {description: Where people see it., type: str, returned: always}
-    state: {description: "open, merged, or in check mode planned where none is open yet.", type: str, returned: always}
+    state: {description: "open, merged, in check mode planned where none is open yet, or closed where nothing is left to merge.", type: str, returned: always}
     branch: {description: The branch that it asks to merge., type: str, returned: always}
 manifests:
   description: The objects that were rendered.

@@ -93,6 +93,10 @@ class Forge(ABC):
         """Gives a request this title and text, and exactly these labels."""
 
     @abstractmethod
+    def close(self, request: Request, body: str) -> None:
+        """Closes a request without merging it, with this as its text."""
+
+    @abstractmethod
     def _headers(self) -> dict[str, str]:
         """What each request bears: what is accepted, and the token."""
 
@@ -187,6 +191,9 @@ class GitHub(Forge):
             request = _of_github(self._call("PATCH", path, {"title": title, "body": body}), self.place)
         return self._label(request, labels)
 
+    def close(self, request: Request, body: str) -> None:
+        self._call("PATCH", f"/repos/{self.place.project}/pulls/{request.number}", {"state": "closed", "body": body})
+
     def _label(self, request: Request, labels: Sequence[str]) -> Request:
         if set(labels) != set(request.labels):
             path = f"/repos/{self.place.project}/issues/{request.number}/labels"
@@ -234,6 +241,9 @@ class GitLab(Forge):
     def update(self, request: Request, title: str, body: str, labels: Sequence[str]) -> Request:
         wanted = {"title": title, "description": body, "labels": ",".join(sorted(labels))}
         return _of_gitlab(self._call("PUT", f"{self._path()}/{request.number}", wanted), self.place)
+
+    def close(self, request: Request, body: str) -> None:
+        self._call("PUT", f"{self._path()}/{request.number}", {"state_event": "close", "description": body})
 
     def _path(self) -> str:
         return f"/projects/{quote(self.place.project, safe='')}/merge_requests"

@@ -33,8 +33,12 @@ class Proposal:
 
 
 def of_services(topic: str, operations: Iterable[Operation], message: str, about: Sequence[str] = ()) -> Proposal:
-    """The proposal of a commit (its message) that changes services; about: what it is named after, if not them."""
-    changed = [item for item in operations if item.action != "unchanged"]
+    """The proposal of a commit (its message) that changes services; about: what it is named after, if not them.
+
+    Where none of them changes it is named after all.
+    """
+    every = list(operations)
+    changed = [item for item in every if item.action != "unchanged"]
     keys = [f"{item.tenant}/{item.name}" for item in changed]
     restarts = [item.effects.restart for item in changed]
     worst = max(restarts, key=RESTARTS.index, default="none")
@@ -56,7 +60,8 @@ def of_services(topic: str, operations: Iterable[Operation], message: str, about
             *([f"- {lossy} of them lose what cannot be brought back"] if lossy else []),
             "",
         ]
-    return _proposal(topic, about or keys, lines, message, labels)
+    about = about or keys or [f"{item.tenant}/{item.name}" for item in every]
+    return _proposal(topic, about, lines, message, labels)
 
 
 def of_files(topic: str, about: Sequence[str], files: Iterable[str], message: str) -> Proposal:

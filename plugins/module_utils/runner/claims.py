@@ -331,7 +331,7 @@ def change(
         yaml=yaml,
     )
     message = claims_message(plan.operations, request) if plan.files else ""
-    proposal = of_services("service", plan.operations, message) if plan.files else None
+    proposal = of_services("service", plan.operations, message) if plan.operations else None
     return Change(plan.files, message, base.author(run), (plan, platform, files), proposal)
 
 

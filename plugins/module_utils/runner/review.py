@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 #: seconds between two looks at a request: short at first, then as long as a host that counts them likes
 PAUSES = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0)
+#: the text of a request that was closed for want of a change
+_WITHDRAWN = "Closed, for nothing is left to merge: what is asked for now is what stands on the branch."
 
 
 def send(run: Run, target: Target[S], plan: Callable[[S], Change[T]]) -> Delivered[T]:
@@ -51,7 +53,10 @@ def send(run: Run, target: Target[S], plan: Callable[[S], Change[T]]) -> Deliver
         desk=Review(run, target) if isinstance(target, GitRepository) and asks else None,
     )
     if delivered.proposed and (request := delivered.proposed.request) and not run.check:
-        run.progress(f"merge request {request.number} asks for it, and waits for whoever merges it: {request.url}")
+        words = "asks for it, and waits for whoever merges it"
+        if request.state == "closed":
+            words = "is closed, for nothing is left to merge"
+        run.progress(f"merge request {request.number} {words}: {request.url}")
     return delivered
 
 
@@ -86,9 +91,11 @@ def host(run: Run, snapshot: Tree) -> Forge:
 def merged(run: Run, snapshot: Tree, proposed: Proposed, end: float) -> Json:
     """Waits until what was proposed is merged, until `end` (monotonic): what results say of it then.
 
+    What this run has closed itself is not waited for.
+
     Raises DbaasError merge-closed (somebody has closed it without merging), merge-timeout, forge-*.
     """
-    if proposed.request is None or run.check:
+    if proposed.request is None or run.check or proposed.request.state == "closed":
         return _seen(proposed.branch, proposed.request)
     return _followed(run, host(run, snapshot), proposed.request.number, end)
 
@@ -184,6 +191,24 @@ class Review:
         elif not right:
             request = host.update(request, proposal.title, proposal.body, labels)
         return Proposed(proposal.branch, commit, replace(request, head=commit), changed=True)
+
+    def withdraw(self, base: Tree, branch: str, *, check: bool) -> Proposed | None:
+        """Closes the open request of a branch, and says in it why; None where none is open. Errors: as propose."""
+        if not base.commit:
+            return None
+        host = self._host(base)
+        request = host.find(branch, self.repository.remote.branch)
+        if request is None:
+            return None
+        if not check:
+            try:
+                host.close(request, _WITHDRAWN)
+            except ForgeError:
+                # somebody has merged or closed it between our look and this
+                if host.get(request.number).state == "open":
+                    raise
+                return None
+        return Proposed(branch, request.head, replace(request, state="closed"), changed=True)
 
     def _open(self, host: Forge, proposal: Proposal, target: str, labels: list[str]) -> Request:
         try:

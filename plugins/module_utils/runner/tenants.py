@@ -119,8 +119,7 @@ def _change(run: Run, snapshot: Snapshot, given: Sequence[Json]) -> Change[Tenan
     ]
     files = snapshot.read(tenant_paths(shaped, platform, snapshot.blobs))
     plan = plan_tenants(given, files, platform=platform, renderer=request.renderer, yaml=base.YAML)
-    if not plan.files:
-        return Change({}, "", base.author(run), plan)
-    message = tenants_message(plan.operations, request)
-    about = [item.tenant for item in plan.operations if item.action != "unchanged"]
+    message = tenants_message(plan.operations, request) if plan.files else ""
+    every = [item.tenant for item in plan.operations]
+    about = [item.tenant for item in plan.operations if item.action != "unchanged"] or every
     return Change(plan.files, message, base.author(run), plan, of_files("tenant", about, plan.files, message))

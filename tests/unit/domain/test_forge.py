@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,6 +120,9 @@ def test_a_branch_is_named_after_what_changes() -> None:
     changed = proposal.of_services("service", [operation("a", restart="rolling"), items[1]], MESSAGE)
     assert (changed.branch, changed.body == found.body) == (found.branch, False)
     assert proposal.of_services("reconcile", items, MESSAGE, ["all"]).branch == "dbaas/reconcile/all"
+    # what has asked for changes of theirs is found when there are none any more
+    still = [replace(item, action="unchanged") for item in items]
+    assert proposal.of_services("service", still, "").branch == found.branch
 
 
 def test_files_are_listed_as_far_as_people_read() -> None:

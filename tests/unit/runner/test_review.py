@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbaas.platform.plugins.module_utils.clients import forge
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision, review
 
@@ -211,6 +212,67 @@ def test_a_request_that_nobody_merges_stays_open(github: Desk) -> None:
     assert result["merge_request"]["state"] == "open"
     assert result["merge_request"]["url"] in result["msg"]
     assert result["commit"]
+
+
+def test_a_request_of_which_nothing_is_left_is_closed(desk: Desk) -> None:
+    desk.orders()
+    desk.host.merge(1)
+    bigger = {"resources": {"node": {"memory": "32Gi"}}}
+    asked = desk.orders(**bigger)["merge_request"]
+    desk.writes()
+    planned = desk.orders(check=True)
+    assert (planned["changed"], planned["merge_request"]) == (True, {**asked, "state": "closed"})
+    assert desk.writes() == []
+    # waiting goes on to the service, not for a merge that nobody will make
+    running = {"orders": copy("orders", "Active", 3, operation=desk.world.operation("orders"))}
+    desk.world.clusters["lagos"].answers = [running]
+    done = desk.orders(wait=True)
+    assert (done["changed"], done["commit"], done["merge_request"]) == (True, None, {**asked, "state": "closed"})
+    assert done["wait"][0]["phase"] == "Active"
+    item = desk.host.merges[1]
+    assert (item.state, item.body) == ("closed", review._WITHDRAWN)
+    assert any("merge request 2 is closed, for nothing is left to merge" in line for line in desk.world.lines)
+    again = desk.orders()
+    assert not again["changed"]
+    assert "merge_request" not in again
+    # asked for once more it is another request
+    assert desk.orders(**bigger)["merge_request"] == {**asked, "number": 3, "url": asked["url"][:-1] + "3"}
+
+
+def test_what_is_merged_just_then_is_not_closed(github: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    github.orders()
+    github.host.merge(1)
+    github.orders(resources={"node": {"memory": "32Gi"}})
+    find = forge.GitHub.find
+
+    def merged(there: forge.GitHub, branch: str, target: str) -> forge.Request | None:
+        found = find(there, branch, target)
+        github.host.merge(2)
+        github.host.faults.append(Fault("PATCH", 422))
+        return found
+
+    monkeypatch.setattr(forge.GitHub, "find", merged)
+    assert not github.orders()["changed"]
+    assert github.host.merges[1].state == "merged"
+
+
+def test_what_is_rendered_by_somebody_else_is_not_asked_for(github: Desk, tmp_path: Path) -> None:
+    github.run("tenant", tenant="beta", regions=["lagos"], owners=["dbas"])
+    github.host.merge(1)
+    assert github.run("tenant", tenant="beta", regions=["lagos"], owners=["sres"])["merge_request"]["number"] == 2
+    assert github.run("tenant", tenant="beta", regions=["lagos"], owners=["dbas"])["merge_request"]["state"] == "closed"
+    # a person takes back what reconcile_claims has asked to render
+    github.host.unprotect()
+    path = "tenants/beta/tenant.yaml"
+    before = github.world.text(path)
+    github.world.write(tmp_path, **{path: before.replace("dbas", "sres")})
+    github.host.protect()
+    assert github.run("gitops_reconciliation")["merge_request"]["number"] == 3
+    github.host.unprotect()
+    github.world.write(tmp_path, **{path: before})
+    github.host.protect()
+    assert github.run("gitops_reconciliation")["merge_request"]["state"] == "closed"
+    assert [item.state for item in github.host.merges] == ["merged", "closed", "closed"]
 
 
 def test_a_request_that_is_closed_ends_the_wait(desk: Desk) -> None:
