@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.integration.conftest import POPS, Platform, until
+from tests.integration.conftest import POPS, Platform, git, until
 from tests.integration.test_playbooks import fails, succeeds
 
 Json = dict[str, Any]
@@ -114,3 +117,53 @@ def test_an_operation_that_is_late_has_failed_and_the_database_gets_ready_all_th
     assert (operation["state"], operation["reason"]) == ("Failed", "DeadlineExceeded")
     assert operation["message"] == "ready, but only after the deadline: 3 of 3 nodes are ready"
     assert operation["finishedAt"] <= operation["steps"][-1]["at"]
+
+
+def window(begins: datetime, duration: str) -> Json:
+    """A window of maintenance of every day; to begin at this minute."""
+    return {"windows": [{"start": f"{begins:%H:%M}", "duration": duration}]}
+
+
+def generation(platform: Platform, name: str) -> int:
+    """How often the live operator object was changed."""
+    path = f"/apis/scylla.scylladb.com/v1/namespaces/{NAMESPACE}/scyllaclusters/{name}"
+    return int((platform.lab.api("lagos").get(path) or {})["metadata"]["generation"])
+
+
+def test_what_restarts_waits_for_its_window(changes: Platform, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    opens = now + timedelta(hours=6)
+    assert not claim(changes, "users", wait=True, maintenance=window(opens, "30m"))["failed"]
+    file, before = f"tenants/{TENANT}/claims/users.yaml", generation(changes, "users")
+
+    def changed(cpu: str, **options: Any) -> Json:
+        done = claim(changes, "users", merge=True, resources={"node": {"cpu": cpu}}, **options)
+        assert not done["failed"], done
+        (operation,) = done["operations"]
+        assert operation["plan"]["restart"] == "rolling"
+        return dict(operation)
+
+    operation = changed("8")
+    assert (operation["action"], operation["waits_until"]) == ("hold", f"{opens:%Y-%m-%dT%H:%M}:00Z")
+    assert changes.git("diff", "--name-only", "main~1", "main").split() == [file]
+    head = changes.head()
+    told = changes.module("gitops_reconciliation", {"tenants": [TENANT]})["waiting"]
+    assert told == [{"tenant": TENANT, "name": "users", "until": operation["waits_until"]}]
+    # nothing came to the cluster, and the service is well
+    assert (changes.head(), generation(changes, "users"), cpu(changes, "users")) == (head, before, "4")
+    assert changes.phase("lagos", "users", NAMESPACE) == "Active"
+
+    # somebody cannot wait
+    assert changed("8", timing="now")["action"] == "update"
+    until(lambda: cpu(changes, "users") == "8")
+
+    # a person moves the window, so that it is open: the next run of reconcile_claims renders what waits
+    assert changed("4")["action"] == "hold"
+    work = changes.clone(tmp_path)
+    document = yaml.safe_load((work / file).read_text())
+    document["spec"]["maintenance"] = window(now - timedelta(hours=1), "4h")
+    (work / file).write_text(yaml.safe_dump(document))
+    git(work, "commit", "--quiet", "--all", "--message", "Tonight")
+    git(work, "push", "--quiet")
+    assert succeeds(changes, "reconcile_claims", {"tenants": TENANT})[0] == 1
+    until(lambda: cpu(changes, "users") == "4")

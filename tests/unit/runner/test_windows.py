@@ -89,6 +89,16 @@ def test_now_waits_for_nothing(world: World, clock: Clock) -> None:
     assert world.operation("orders") == operation["id"]
 
 
+def test_what_waits_can_be_made_to_come_now(world: World, clock: Clock) -> None:
+    del clock
+    orders(world, "4")
+    assert orders(world, "8")["operations"][0]["action"] == "hold"
+    (operation,) = orders(world, "8", timing="now")["operations"]
+    assert (operation["action"], operation["waits_until"]) == ("update", None)
+    assert operation["plan"]["restart"] == "rolling"
+    assert world.operation("orders") == operation["id"]
+
+
 def test_rendered_shows_what_it_will_be(world: World, clock: Clock) -> None:
     del clock
     orders(world, "4")
