@@ -411,7 +411,7 @@ def test_the_claims_below_have_every_field_that_there_is() -> None:
         return known <= fields
 
     with contextlib.suppress(NoSuchExample):
-        find(st.one_of(map(specs, ENGINES)), complete, settings=settings(max_examples=500, phases=[Phase.generate]))
+        find(st.one_of(*map(specs, ENGINES)), complete, settings=settings(max_examples=500, phases=[Phase.generate]))
     assert fields == known, "fields whose change nobody looks at"
 
 
