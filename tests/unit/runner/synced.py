@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
@@ -35,14 +35,21 @@ class SyncedCluster:
         #: objects that the API server refuses, by kind
         self.refuses: set[str] = set()
         self.status: dict[str, Json] = {}
+        #: what each commit delivers here: those who wait look often
+        self._delivered: dict[str, dict[Key, Json]] = {}
 
-    def sync(self, revision: str = "main") -> None:
-        wanted: dict[Key, Json] = {}
-        for path in self.world.git("ls-tree", "-r", "--name-only", revision).splitlines():
+    def _read(self, commit: str) -> Iterator[tuple[Key, Json]]:
+        for path in self.world.git("ls-tree", "-r", "--name-only", commit).splitlines():
             parts = path.split("/")
             if parts[0] == "tenants" and parts[2:4] == [self.pop, "services"] and path.endswith(".yaml"):
-                for item in documents.load_all(self.world.git("show", f"{revision}:{path}")):
-                    wanted[item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]] = item
+                for item in documents.load_all(self.world.git("show", f"{commit}:{path}")):
+                    yield (item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]), item
+
+    def sync(self, revision: str = "main") -> None:
+        commit = self.world.git("rev-parse", revision).strip()
+        if commit not in self._delivered:
+            self._delivered[commit] = dict(self._read(commit))
+        wanted = self._delivered[commit]
         for key, item in wanted.items():
             if key[0] in self.refuses:
                 continue
