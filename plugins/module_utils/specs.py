@@ -120,6 +120,7 @@ def _claim_state() -> Spec:
         "adopt": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
         "deletion_policy": {"type": "str", "choices": list(POLICIES), "default": "retain"},
+        "regions": {"type": "list", "elements": "str"},
         # maintenance is the claim's field
         "timing": {"type": "str", "choices": ["window", "now"], "default": "window"},
     }

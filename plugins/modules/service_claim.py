@@ -28,7 +28,7 @@ options:
       - Whether what is not given stays as the service's claim has it; the service must exist then. Else a claim is what is given, and
         defaults for the rest.
       - Mappings are merged field by field. Lists are taken as they are given, but for the regions, which are added to those that the
-        service has, since none can be left.
+        service has, since no change leaves one; O(regions) does.
     type: bool
     default: false
   state:
@@ -51,6 +51,14 @@ options:
     type: str
     choices: [retain, snapshot, delete]
     default: retain
+  regions:
+    description:
+      - With O(state=absent) the regions that the service leaves; without them it goes as a whole. What is there goes by
+        O(deletion_policy), which must be V(snapshot) or V(delete); the other regions are rendered without it in the same commit as it is
+        marked, and it goes once they are Active like that. The home region is never left.
+      - No change of O(replication.regions) leaves a region.
+    type: list
+    elements: str
   timing:
     description:
       - When a change that restarts nodes is rendered, of a service whose claim has O(maintenance).
@@ -119,6 +127,16 @@ EXAMPLES = r"""
     deletion_policy: delete
   check_mode: true
   register: plan
+
+- name: The service leaves a region and stays in the others, after a look at what that takes along
+  dbaas.platform.service_claim:
+    tenant: acme
+    name: orders
+    state: absent
+    regions: [johannesburg]
+    deletion_policy: delete
+  check_mode: true
+  register: plan
 """
 
 RETURN = r"""
@@ -150,7 +168,7 @@ operations:
     id: {description: Id of the operation., type: str, returned: always}
     tenant: {description: Tenant., type: str, returned: always}
     name: {description: Name of the service., type: str, returned: always}
-    action: {description: "create, update, hold or unchanged.", type: str, returned: always}
+    action: {description: "create, update, hold, leave or unchanged.", type: str, returned: always}
     changed: {description: "Fields of the whole spec that differ.", type: list, elements: str, returned: always}
     regions: {description: Regions of the service., type: list, elements: str, returned: always}
     waits_until: {description: When the window opens that the change waits for; empty when it waits for none., type: str, returned: always}

@@ -57,6 +57,14 @@ options:
     type: str
     choices: [retain, snapshot, delete]
     default: retain
+  regions:
+    description:
+      - With O(state=absent) the regions that the service leaves; without them it goes as a whole. What is there goes by
+        O(deletion_policy), which must be V(snapshot) or V(delete); the other regions are rendered without it in the same commit as it is
+        marked, and it goes once they are Active like that. The home region is never left.
+      - No change of a claim's regions leaves a region.
+    type: list
+    elements: str
   timing:
     description:
       - When a change that restarts nodes is rendered, of a service whose claim has windows in C(spec.maintenance).
@@ -138,7 +146,7 @@ operations:
     id: {description: Id of the operation., type: str, returned: always}
     tenant: {description: Tenant., type: str, returned: always}
     name: {description: Name of the service., type: str, returned: always}
-    action: {description: "create, update, hold or unchanged.", type: str, returned: always}
+    action: {description: "create, update, hold, leave or unchanged.", type: str, returned: always}
     changed: {description: "Fields of the whole spec that differ.", type: list, elements: str, returned: always}
     regions: {description: Regions of the service., type: list, elements: str, returned: always}
     waits_until: {description: When the window opens that the change waits for; empty when it waits for none., type: str, returned: always}

@@ -43,7 +43,7 @@ class Case:
         return f"{self.engine}-{self.change}"
 
 
-STAYS = "leaving a region is not built yet"
+STAYS = "let the service go from johannesburg"
 GROWN = "storage cannot shrink"
 _RACK = "datacenter.racks.0"
 _MEMBERS = "replsets.0"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -150,11 +150,18 @@ class Admission:
         self._tenants = tenants
 
     def admit(
-        self, item: Any, *, source: str = "", before: Json | None = None, driver: str = ""
+        self,
+        item: Any,
+        *,
+        source: str = "",
+        before: Json | None = None,
+        driver: str = "",
+        leaves: Collection[str] = (),
     ) -> tuple[Claim | None, list[FieldError]]:
         """The admitted claim, or all that is wrong; `before` is the whole spec that runs now, if one does.
 
-        driver: what makes that one; the catalog's choice where it is empty.
+        driver: what makes that one; the catalog's choice where it is empty. leaves: regions of that one that this one
+        need not have.
         """
         identity = key(item)
         label = source or ("/".join(identity) if identity else "claim")
@@ -171,7 +178,7 @@ class Admission:
         found = [*self._tenant(tenant, metadata)] if tenant else []
         claim = None
         if isinstance(spec, dict):
-            claim, more = self._resolve(tenant, metadata.get("name", ""), rest, before, driver)
+            claim, more = self._resolve(tenant, metadata.get("name", ""), rest, before, driver, leaves)
             found += more
         told = {error.path for error in wrong}
         wrong += [replace(error, source=label) for error in found if error.path not in told]
@@ -194,7 +201,7 @@ class Admission:
             yield FieldError(f"metadata.labels.{PROJECT}", project, words, nearest(project, projects))
 
     def _resolve(
-        self, tenant: str, name: str, item: Json, before: Json | None, driver: str
+        self, tenant: str, name: str, item: Json, before: Json | None, driver: str, leaves: Collection[str]
     ) -> tuple[Claim | None, list[FieldError]]:
         given: Json = {
             part: copy.deepcopy(item[part]) for part in ("apiVersion", "kind", "metadata", "spec") if part in item
@@ -240,7 +247,7 @@ class Admission:
             if not shared and not changes:
                 changes += engine.check_change(before, spec)
             told = {error.path for error in changes}
-            errors += [*changes, *(error for error in self._changes(before, spec) if error.path not in told)]
+            errors += [*changes, *(error for error in self._changes(before, spec, leaves) if error.path not in told)]
         if errors:
             return None, errors
         sla = float(self._catalog.plans[spec["plan"]]["sla"])
@@ -436,17 +443,20 @@ class Admission:
         yield FieldError("spec.backup.destination", destination, words, nearest(destination, allowed))
 
     @staticmethod
-    def _changes(before: Json, spec: Json) -> Iterator[FieldError]:
+    def _changes(before: Json, spec: Json, leaves: Collection[str] = ()) -> Iterator[FieldError]:
         for field in ("engine", "region", "serviceId"):
             if before.get(field) and spec.get(field) and before[field] != spec[field]:
                 yield FieldError(f"spec.{field}", spec[field], f"{before[field]}: it cannot be changed", before[field])
         wanted, has = spec["storage"]["size"], before["storage"]["size"]
         if quantity.size(wanted) < quantity.size(has):
             yield FieldError("spec.storage.size", wanted, f"at least {has}: storage cannot shrink", has)
-        gone = [region for region in before["replication"]["regions"] if region not in spec["replication"]["regions"]]
-        if gone:
-            words = f"all of {', '.join(before['replication']['regions'])}: leaving a region is not built yet"
-            yield FieldError("spec.replication.regions", spec["replication"]["regions"], words)
+        was, wanted = before["replication"]["regions"], spec["replication"]["regions"]
+        if gone := [region for region in was if region not in wanted and region not in leaves]:
+            words = (
+                f"all of {', '.join(was)}: no change of a claim deletes what is in a region; let the service go from"
+                f" {', '.join(gone)} (state: absent with regions, or playbook deprovision_service)"
+            )
+            yield FieldError("spec.replication.regions", wanted, words)
 
 
 def _lies_in(destination: str, address: str) -> bool:

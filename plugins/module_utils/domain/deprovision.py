@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import engines
@@ -20,6 +20,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import born,
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
     ACTION,
+    LEAVE,
     Operation,
     Request,
     Yaml,
@@ -67,6 +68,8 @@ class Standing:
     #: of services that charts made, by PoP: the foundation's values, and the volumes that go (see paths.volumes)
     values: Mapping[str, bytes] = field(default_factory=dict)
     volumes: Mapping[str, bytes] = field(default_factory=dict)
+    #: whether this is the part that goes of a service that leaves regions
+    leaves: bool = False
 
     @property
     def path(self) -> str:
@@ -130,6 +133,36 @@ def _of_pops(files: Mapping[str, bytes], places: Mapping[str, str]) -> dict[str,
 def _of_service(path: str, name: str) -> bool:
     # <service>-<8 hex digits>.yaml
     return path.rsplit("/", 1)[-1][:-14] == name
+
+
+def leaving(service: Standing, regions: Collection[str], yaml: Yaml) -> Standing:
+    """The part of a service that goes when it leaves these regions: nothing declares it, and all else stays.
+
+    Its copies say what those of the other regions say from now on, so that it is known what was left; its objects are
+    as the engine wants them before they go.
+    """
+    stays = next((pop for pop in service.derived if pop not in regions), None)
+    derived = {}
+    for pop in regions:
+        if pop not in service.derived:
+            continue
+        content = service.derived[pop]
+        copy = _copy(service, pop, yaml)
+        if stays and pop in copy["spec"]["replication"]["regions"]:
+            wanted = _copy(service, stays, yaml)["spec"]
+            first, *rest = _documents(service, pop, content, yaml)
+            parting = getattr(engines.by(wanted["engine"], annotation(copy, "driver")), "parting", list)
+            content = derived_file(service.path, yaml.dump_all([{**first, "spec": wanted}, *parting(rest)]))
+        derived[pop] = content
+    return replace(service, claim=None, retained=None, derived=derived, leaves=True)
+
+
+def remains(service: Standing, pop: str, live: Live, yaml: Yaml) -> str:
+    """Why what a region that is left has must not go yet by the engine's own account, "" when it may."""
+    copy = _copy(service, pop, yaml)
+    remaining = getattr(engines.by(copy["spec"]["engine"], annotation(copy, "driver")), "remains", None)
+    objects = [item for (kind, _name), item in of_service(live, service.name).items() if kind != CLAIM.kind]
+    return str(remaining(objects)) if remaining and objects else ""
 
 
 def retain(service: Standing, request: Request, yaml: Yaml) -> Step:
@@ -217,7 +250,7 @@ def delete(
     live: the PoP's objects of the tenant, per PoP that has a derived file. absent: PoPs where an object that is not
     there is not waited for any more (a policy or a CRD refused it).
     """
-    operation = _operation_of(service, request, "delete", yaml)
+    operation = _operation_of(service, request, LEAVE if service.leaves else ACTION, yaml)
     files: dict[str, bytes | None] = {}
     states: dict[str, str] = {}
     left = set(service.derived)
@@ -368,11 +401,20 @@ def gone(service: Standing, yaml: Yaml) -> dict[str, list[str]]:
     }
 
 
-def message(operations: Sequence[Operation], verb: str, request: Request) -> str:
-    """Subject and a machine-readable trailer per service; the verb is Keep, Back up, Mark or Remove."""
+def message(operations: Sequence[Operation], verb: str, request: Request, regions: Sequence[str] = ()) -> str:
+    """Subject and a machine-readable trailer per service; the verb is Keep, Back up, Mark, Leave or Remove.
+
+    regions: those that the services leave, where they do not go as a whole.
+    """
     first = operations[0]
     what = f"service {first.tenant}/{first.name}" if len(operations) == 1 else f"{len(operations)} services"
-    subject = {"Keep": f"Keep the data of {what}", "Mark": f"Mark {what} for deletion"}.get(verb, f"{verb} {what}")
+    where = ", ".join(regions)
+    subject = {
+        "Keep": f"Keep the data of {what}",
+        "Mark": f"Mark {what} for deletion" + (f" in {where}" if where else ""),
+        "Leave": f"Leave {where} with {what}",
+        "Remove": f"Remove {what}" + (f" from {where}" if where else ""),
+    }.get(verb, f"{verb} {what}")
     who = f"requester={request.requester} deadline={request.deadline}"
     trailers = [f"Dbaas-Operation: {item.id} {item.action} {item.tenant}/{item.name} {who}" for item in operations]
     return "\n".join([subject, "", *trailers, ""])
@@ -384,7 +426,7 @@ def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) 
     for pop in service.derived:
         copy = _copy(service, pop, yaml)
         service_id = copy["spec"]["serviceId"]
-        if annotation(copy, "action") == action == ACTION:
+        if annotation(copy, "action") == ACTION and action in (ACTION, LEAVE):
             return annotation(copy, "operation")
     if action == "snapshot":
         for pop in service.derived:

@@ -48,11 +48,14 @@ ACTION = "delete"
 _DELETING = re.compile(rb"dbaas\.example\.com/action: \"?delete")
 #: the action of a change that is declared, and rendered when a window of the claim's is open
 HOLD = "hold"
+#: the action of the change by which a service leaves regions; what is there goes afterwards
+LEAVE = "leave"
 _SUBJECTS = {
     "rerender": "Render again",
     "rollback": "Roll back",
     "cancel": "Cancel the last operation of",
     HOLD: "Hold a change of",
+    LEAVE: "Leave regions with",
 }
 _BLOB = re.compile(rb"dbaas\.example\.com/claim-blob: \"?([0-9a-f]{40})")
 
@@ -77,7 +80,8 @@ class Document:
 
     merge: the service exists, and what is not given stays as its claim's file has it; action: what the operation is
     called when it changes something; text: the bytes that the file gets when data is all that they say; born_in: the
-    PoP whose own object this is; anew: it is rendered although its file is as it was.
+    PoP whose own object this is; anew: it is rendered although its file is as it was; leaves: regions that it may
+    leave.
     """
 
     source: str
@@ -87,6 +91,7 @@ class Document:
     text: bytes = b""
     born_in: str = ""
     anew: bool = False
+    leaves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -330,10 +335,13 @@ def _plan_one(
     path = paths.claim(tenant_id, name)
     stands = files.get(path)
     derived = {pop: files[there] for pop in platform.pops if (there := paths.service(tenant_id, pop, name)) in files}
-    going = [pop for pop, content in derived.items() if deleting(content)]
-    if why := _taken(tenant_id, name, files, derived, going, platform, request.origin, yaml):
+    # what goes in regions that were left says nothing of the service any more
+    left = [pop for pop, content in derived.items() if has_left(content, pop, yaml)]
+    stays = {pop: content for pop, content in derived.items() if pop not in left}
+    going = [pop for pop, content in stays.items() if deleting(content)]
+    if why := _taken(tenant_id, name, files, stays, going, platform, request.origin, yaml):
         return [FieldError("metadata.name", name, why, source=label)]
-    copy = _running(derived, tenant_id, name, yaml)
+    copy = _running(stays, tenant_id, name, yaml)
     before = copy["spec"] if copy else None
     # a file that stands as we would write it is not read: a run that changes nothing would spend its time on that
     now = {} if before and not item.merge else _first(stands, path, yaml)
@@ -352,7 +360,7 @@ def _plan_one(
     if isinstance(data.get("spec"), dict):
         with_id = {**data, "spec": {"serviceId": known_id or made_id, **data["spec"]}}
     driver = _metadata(copy, "annotations").get(DRIVER, OPERATOR) if copy else ""
-    claim, errors = admission.admit(with_id, source=label, before=before, driver=driver)
+    claim, errors = admission.admit(with_id, source=label, before=before, driver=driver, leaves=item.leaves)
     if item.born_in and (home := _spec(data).get("region")) not in (None, item.born_in):
         words = f"{item.born_in}: a claim is applied in the point of presence of its home region"
         errors.append(FieldError("spec.region", home, words, item.born_in, label))
@@ -370,6 +378,8 @@ def _plan_one(
             content = item.text
     blob = yaml.blob_id(content)
     plan.claims.append(claim)
+    # declared again while it goes there
+    going += [pop for pop in left if pop in claim.regions]
     rendered = all(region in derived and claim_blob(derived[region]) == blob for region in claim.regions)
     rendered = rendered and not _lacks_releases(claim, files, yaml)
     if rendered and content == stands and not going and not item.anew:
@@ -535,10 +545,18 @@ def deleting(content: bytes) -> bool:
     return _DELETING.search(content[:4096]) is not None
 
 
+def has_left(content: bytes, pop: str, yaml: Yaml) -> bool:
+    """Whether a derived file is of a PoP that the service has left, where it is being deleted alone."""
+    if not deleting(content):
+        return False
+    regions = (_spec(copy_in(content, pop, yaml)).get("replication") or {}).get("regions", [pop])
+    return pop not in regions
+
+
 def merged(stands: Json, given: Json) -> Json:
     """A claim's document with only these fields changed: mappings field by field, lists as they are given.
 
-    Regions are added to those that there are, since none can be left.
+    Regions are added to those that there are, since a change leaves none.
     """
     whole: Json = _merged(stands, given)
     if added := given["spec"].get("replication", {}).get("regions"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
@@ -163,6 +164,17 @@ return {status = "Progressing", message = "waiting for the operator"}
             " there, what was there before only after a rewind of XDR"
         )
         yield from shared.more_regions(old, new, self.start_seconds, how)
+        # a target less in the configuration of each node that stays
+        nodes = new["resources"]["node"]["replicas"] * len(new["replication"]["regions"])
+        how = (
+            "the other regions ship nothing to {} any more; a node that cannot take that while it runs is restarted;"
+            " clients leave it first, and XDR catches up (aerospike_xdr_lag is 0 there)"
+        )
+        lost = (
+            "what was written in {} and not shipped to another region, which is all of it where shipping goes one way"
+        )
+        for item in shared.fewer_regions(old, new, 0, how, lost, "rolling"):
+            yield replace(item, seconds=self.restart_seconds * nodes)
         if old["plan"] != new["plan"] and len(new["replication"]["regions"]) > 1:
             how = "which region ships to which may change; a node that cannot take that while it runs is restarted"
             seconds = self.restart_seconds * new["resources"]["node"]["replicas"] * len(new["replication"]["regions"])

@@ -245,7 +245,9 @@ class Engine(Protocol):
     # `optional`: spec.placement and spec.paused (the field's name) -> "" where it is rendered, else why not; a claim
     #   that names another one is refused;
     # `roles`: the roles that a SKU may have, each choice sorted; the catalog is held to it;
-    # `places`: where parameters can be rendered to; the catalog then says of each, or it is not offered.
+    # `places`: where parameters can be rendered to; the catalog then says of each, or it is not offered;
+    # `parting`, where nodes of a region that is left must hand over first: the region's rendered objects -> as they are
+    #   until they go; with it `remains`: the live ones -> why they must not go yet, "" when they may.
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         """What the operator would refuse although its CRD accepts it; regions is that section of the catalog."""

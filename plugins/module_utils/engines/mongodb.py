@@ -120,6 +120,9 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
         how = "members in {} join the replica set and copy all from others; reads there want a read preference"
         yield from shared.more_regions(old, new, self.start_seconds, how)
+        how = "the home region's operator takes the members in {} out of the replica set before they go"
+        lost = "the copies in {}; the home region has all data, and whoever read there reads elsewhere"
+        yield from shared.fewer_regions(old, new, 0, how, lost)
         nodes = sum(role["replicas"] for role in old["resources"].values()) * len(old["replication"]["regions"])
         factors = old["replication"]["factor"], new["replication"]["factor"]
         if factors[0] != factors[1]:

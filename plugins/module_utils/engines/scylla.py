@@ -132,6 +132,12 @@ return {status = "Progressing", message = "waiting for the operator"}
             " replicate there (ALTER KEYSPACE) and run nodetool rebuild"
         )
         yield from shared.more_regions(old, new, self.start_seconds, how)
+        how = (
+            "the nodes in {} are decommissioned one by one and leave the ring; first let no keyspace replicate there"
+            " (ALTER KEYSPACE, system_auth and system_distributed too), or they stay"
+        )
+        lost = "keyspaces that replicate in {} alone; what other datacenters have stays"
+        yield from shared.fewer_regions(old, new, self.start_seconds, how, lost)
         if old["replication"]["factor"] != new["replication"]["factor"]:
             how = "holds for keyspaces that are made from now on; those that exist keep theirs (ALTER KEYSPACE)"
             yield Consequence("spec.replication.factor", "none", 0, how)
@@ -301,6 +307,26 @@ return {status = "Progressing", message = "waiting for the operator"}
             message=progressing.get("message", ""),
             backup=_backup_condition(status),
         )
+
+    def parting(self, objects: Sequence[Obj]) -> list[Obj]:
+        """Racks without members: the operator decommissions the nodes one by one, or the ring would miss them."""
+
+        def empty(cluster: Obj) -> Obj:
+            center = cluster["spec"]["datacenter"]
+            racks_ = [{**rack, "members": 0} for rack in center["racks"]]
+            return {**cluster, "spec": {**cluster["spec"], "datacenter": {**center, "racks": racks_}}}
+
+        return [empty(item) if item["kind"] == CLUSTER.kind else item for item in objects]
+
+    def remains(self, objects: Sequence[Obj]) -> str:
+        if not any(item["kind"] == CLUSTER.kind for item in objects):
+            return ""
+        seen = self.observe({}, objects)
+        if seen.current and seen.ready == seen.wanted == 0:
+            return ""
+        words = f"{seen.ready} of its nodes are not decommissioned yet"
+        words = f"{words}: {seen.error or seen.message}" if seen.error or seen.message else words
+        return f"{words} (no keyspace may replicate there any more: ALTER KEYSPACE)"
 
     def snapshot(self, objects: Sequence[Obj], name: str) -> list[Obj]:
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)

@@ -27,6 +27,8 @@ S3_REGION = "us-east-1"
 _OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 
 
+REGIONS = "spec.replication.regions"
+
 #: the condition BackupConfigured of a service that is paused
 PAUSED = ("False", "Paused", "Nothing is backed up while the service is paused; the backups that there are stay.")
 
@@ -201,11 +203,20 @@ def more_regions(old: Obj, new: Obj, seconds: int, how: str) -> Iterator[Consequ
     was, wanted = old["replication"]["regions"], new["replication"]["regions"]
     if added := [region for region in wanted if region not in was]:
         nodes = sum(role["replicas"] for role in new["resources"].values())
-        words = how.format(", ".join(added))
-        irreversible = "a region cannot be left"
-        yield Consequence("spec.replication.regions", "none", seconds * nodes * len(added), words, irreversible)
-    elif was != wanted:
-        yield Consequence("spec.replication.regions", "none", 0, "the same regions in another order")
+        yield Consequence(REGIONS, "none", seconds * nodes * len(added), how.format(", ".join(added)))
+    elif was != wanted and not set(was) - set(wanted):
+        yield Consequence(REGIONS, "none", 0, "the same regions in another order")
+
+
+def fewer_regions(
+    old: Obj, new: Obj, seconds: int, how: str, lost: str, restart: str = "none"
+) -> Iterator[Consequence]:
+    """Regions that are left, in how and lost (what cannot be brought back) as {}. seconds: for one node there."""
+    left = [region for region in old["replication"]["regions"] if region not in new["replication"]["regions"]]
+    if left:
+        nodes = sum(role["replicas"] for role in old["resources"].values()) * len(left)
+        names = ", ".join(left)
+        yield Consequence(REGIONS, restart, seconds * nodes, how.format(names), lost.format(names))
 
 
 def certificate(name: str, hosts: tuple[str, ...]) -> SecretNeed:

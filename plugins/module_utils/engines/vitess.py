@@ -144,6 +144,12 @@ return {status = "Progressing", message = "waiting for the operator"}
         if len(was) == 1 < len(wanted):
             words = f"{was[0]}: it has a lockserver of its own, which it cannot leave for one that spans regions"
             yield FieldError("spec.replication.regions", wanted, words, was)
+        elif len(wanted) == 1 < len(was):
+            words = (
+                "two regions at least: one region has a lockserver of its own, and does not leave for it the one that"
+                " spans regions; restore a backup into a new service of that region, and let this one go"
+            )
+            yield FieldError("spec.replication.regions", wanted, words, was)
         shards = shard_count(old), shard_count(new)
         if shards[0] != shards[1]:
             words = f"a SKU of {_shards(shards[0])}: resharding (vtctldclient Reshard) is not built yet"
@@ -163,6 +169,12 @@ return {status = "Progressing", message = "waiting for the operator"}
             yield Consequence("spec.replication.factor", "none", 0, how)
         how = "cells in {} join: their tablets start from a backup and follow the primary"
         yield from shared.more_regions(old, new, self.start_seconds, how)
+        how = (
+            "the cells in {} go; first see that no shard's primary is there (vtctldclient PlannedReparentShard), and"
+            " afterwards take them out of the lockserver (DeleteTablets, DeleteCellInfo --force)"
+        )
+        lost = "the copies in {}, and what a primary there had not sent on"
+        yield from shared.fewer_regions(old, new, 0, how, lost)
         if old["storage"]["size"] != new["storage"]["size"]:
             tablets = old["resources"]["mysqld"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"

@@ -145,6 +145,9 @@ return {status = "Progressing", message = message}
         yield from shared.scaling(old, new, self.start_seconds, joined, left)
         how = "a universe of its own in {}, empty: nothing replicates until xCluster is set up"
         yield from shared.more_regions(old, new, self.start_seconds, how)
+        how = "the universe in {} goes; those of the other regions are not touched"
+        lost = "all data of the universe in {}: no other region has it, unless xCluster was set up"
+        yield from shared.fewer_regions(old, new, 0, how, lost)
         if old["storage"]["size"] != new["storage"]["size"]:
             nodes = old["resources"]["tserver"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"

@@ -102,8 +102,11 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
     ]
     if odd:
         raise InvalidFields("claim-invalid", odd)
+    if run.options.get("regions") and state != "absent":
+        words = "nothing, or state: absent (a claim names its regions in replication.regions)"
+        raise InvalidFields("option-invalid", [FieldError("regions", run.options["regions"], words)])
     if state == "absent":
-        return deprovision.run_keys(run, _keys(given))
+        return deprovision.run_keys(run, _keys(given), partial(_planning, run))
     if run.options.get("purge"):
         _check_scope(run, given)
     if state == "rendered":
@@ -117,6 +120,11 @@ def _run(run: Run, given: Sequence[Document]) -> Json:
             plan = partial(change, run, windows=_windows(run))
         result = send(run, target, lambda tree: plan(tree, given))
     return _with_purged(run, given, result) if run.options.get("purge") and not result.get("failed") else result
+
+
+def _planning(run: Run, target: Target[Any]) -> Callable[[Any, Sequence[Document]], Change[Planned]]:
+    """How claims are planned where they are delivered to, whatever windows they have."""
+    return partial(_direct, run, target) if isinstance(target, direct.Clusters) else partial(change, run)
 
 
 def _keys(given: Sequence[Document]) -> list[tuple[str, str]]:

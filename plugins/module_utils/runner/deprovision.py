@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents, engines
@@ -29,15 +30,16 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
     FieldError,
     InvalidFields,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Operation, Request, deleting
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import LEAVE, Operation, Request, deleting
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import CHART_DATA, DELETION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, DRIVER, STATEFUL_SET, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct, review
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, direct, leaving, review
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
+from ansible_collections.dbaas.platform.plugins.module_utils.runner.leaving import Leaving
 
 Json = dict[str, Any]
 #: (tenant, name)
@@ -55,6 +57,7 @@ _SECONDS = 120
 _WORDS = {
     "marked": "marked for deletion",
     "waiting": "waiting for Argo CD to carry the mark over",
+    "held": "it stays until the other regions can do without it",
     "emptied": "what its chart made goes, but for the volumes",
     "removed": "its files are removed",
     "going": "Argo CD removes it",
@@ -62,8 +65,10 @@ _WORDS = {
 }
 
 
-def run_keys(run: Run, keys: Sequence[Key]) -> Json:
+def run_keys(run: Run, keys: Sequence[Key], plan: Callable[[Target[Any]], leaving.Plan] | None = None) -> Json:
     """Lets these services go by the option deletion_policy; those that are gone already are unchanged.
+
+    With option regions they go from these alone, and plan gives how the others are planned then.
 
     Errors: claim-invalid (deletion protection), deprovision-incomplete when a PoP does not answer or the time is over
     (what was done stays done, and the next run goes on), deprovision-cancelled, deprovision-blocked, snapshot-failed,
@@ -73,12 +78,27 @@ def run_keys(run: Run, keys: Sequence[Key]) -> Json:
         snapshot = target.fetch()
         catalog, platform = base.kept(snapshot)
         policy = run.text("deletion_policy") or "retain"
-        clusters = {} if policy == "retain" else base.clusters(run, platform)
-        course = _Course(run, target, list(dict.fromkeys(keys)), policy, platform, clusters, bool(catalog.charts))
+        regions = tuple(dict.fromkeys(run.options.get("regions") or []))
+        leaves: Leaving | None = None
+        # a list that came out empty is not the same as none
+        if run.options.get("regions") is not None and plan:
+            leaving.refuse(regions, policy, platform)
+            clusters = base.clusters(run, platform)
+            stay = {pop: cluster for pop, cluster in clusters.items() if pop not in regions}
+            clusters = {pop: clusters[pop] for pop in regions}
+            leaves = Leaving(regions, plan(target), stay)
+        else:
+            clusters = {} if policy == "retain" else base.clusters(run, platform)
+        course = _Course(
+            run, target, list(dict.fromkeys(keys)), policy, platform, clusters, bool(catalog.charts), leaves
+        )
         standings = course.standings(snapshot)
         course.refuse(standings)
         course.warn(snapshot, standings)
-        course.effects = {key: _effects(item, policy, catalog) for key, item in standings.items()}
+        if leaves:
+            change = leaves.change(snapshot, standings, ())
+            standings = course.parts(course.standings(snapshot, change.files))
+        course.effects = {key: course.of(key, _effects(item, policy, catalog)) for key, item in standings.items()}
         plans = {key: _plan(item, policy, course.effects[key]) for key, item in standings.items()}
         try:
             if policy == "retain":
@@ -107,6 +127,7 @@ class _Course:
         platform: Platform,
         clusters: Mapping[str, Cluster],
         by_chart: bool,
+        leaves: Leaving | None = None,
     ) -> None:
         self.run = run
         self._by_chart = by_chart
@@ -115,7 +136,9 @@ class _Course:
         self.keys = keys
         self.policy = policy
         self.platform = platform
+        #: of the PoPs where the services go
         self.clusters = clusters
+        self.leaves = leaves
         self.warnings: list[str] = []
         self.effects: dict[Key, Effects] = {}
         self.operations: dict[Key, Operation] = {}
@@ -130,6 +153,8 @@ class _Course:
         #: what this run has marked: whoever takes that back wins
         self._begun: set[tuple[Key, str]] = set()
         self._lacking: dict[tuple[Key, str], float] = {}
+        #: why what could go is held
+        self._held: dict[tuple[Key, str], str] = {}
         self._told: set[str] = set()
 
     def _hurry(self) -> None:
@@ -143,6 +168,26 @@ class _Course:
         there: dict[str, bytes | None] = {**snapshot.read(path for each in wanted.values() for path in each)}
         now = {path: content for path, content in {**there, **(over or {})}.items() if content is not None}
         return {key: domain.standing(*key, now, self.platform) for key in self.keys}
+
+    def parts(self, standings: Mapping[Key, Standing]) -> dict[Key, Standing]:
+        """Of each service what goes."""
+        regions = self.leaves.regions if self.leaves else None
+        return {
+            key: item if regions is None else domain.leaving(item, regions, base.YAML)
+            for key, item in standings.items()
+        }
+
+    def of(self, key: Key, gone: Effects) -> Effects:
+        """The effects of what is gone, and where the service leaves regions of what that does to the others."""
+        if self.leaves is None:
+            return gone
+        found = self.leaves.operations.get(key)
+        if found is None:
+            # declared by an earlier run: it costs no more what it did before that
+            return replace(gone, restart="none", cost_after=gone.cost_before)
+        effects = found.effects
+        seconds, lost = effects.seconds + gone.seconds, (*effects.irreversible, *gone.irreversible)
+        return replace(effects, seconds=seconds, irreversible=lost)
 
     def refuse(self, standings: Mapping[Key, Standing]) -> None:
         """Raises InvalidFields for all that must not go."""
@@ -161,6 +206,13 @@ class _Course:
             for (tenant, name), item in standings.items()
             if not item.exists and (near := nearest(name, base.claims_of(snapshot, tenant)))
         ]
+        for (tenant, name), item in standings.items():
+            if (
+                self.leaves
+                and item.exists
+                and (others := [pop for pop in self.leaves.regions if pop not in item.derived])
+            ):
+                self.warnings.append(f"{tenant}/{name}: is not in {', '.join(others)}")
 
     def commit(
         self, verb: str, step: Callable[[Standing, Request], Step], *, together: bool = False
@@ -175,18 +227,24 @@ class _Course:
             standings = self.standings(snapshot)
             # on each head: whoever protects a service while it is waited for is heard
             self.refuse(standings)
-            steps = {key: step(item, request) for key, item in standings.items()}
+            over: Mapping[str, bytes | None] = {}
+            if self.leaves and verb == "Mark":
+                over = self.leaves.change(snapshot, standings, self._begun).files
+                standings = self.standings(snapshot, over)
+            steps = {key: step(item, request) for key, item in self.parts(standings).items()}
+            if self.leaves:
+                steps = self._hold(standings, steps)
             if together and {"marked", "waiting"} & {
                 state for each in steps.values() for state in each.states.values()
             }:
                 steps = {key: _held_back(found) for key, found in steps.items()}
             changed = self._note(standings, steps)
             marks = any("marked" in found.states.values() for found in steps.values())
-            what = "Remove" if verb == "Mark" and not marks else verb
-            text = domain.message(changed, what, request) if changed else ""
-            topic = {"Keep": "keep", "Back up": "snapshot"}.get(verb, "delete")
+            what = "Leave" if over else "Remove" if verb == "Mark" and not marks else verb
+            text = domain.message(changed, what, request, self.leaves.regions if self.leaves else ()) if changed else ""
+            topic = {"Keep": "keep", "Back up": "snapshot"}.get(verb, LEAVE if self.leaves else "delete")
             proposal = of_services(topic, changed, text) if changed else None
-            return Change(_files(steps), text, base.author(self.run), steps, proposal)
+            return Change({**over, **_files(steps)}, text, base.author(self.run), steps, proposal)
 
         done = review.send(self.run, self.target, plan)
         self.changed |= done.changed
@@ -196,6 +254,14 @@ class _Course:
             self.request = review.told(done)["merge_request"]
             self._merge(done)
         return done.result
+
+    def _hold(self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step]) -> dict[Key, Step]:
+        """The steps without the removal of what another region, or the engine, does not let go yet."""
+        going = {key for key, found in steps.items() if {"removed", "emptied"} & set(found.states.values())}
+        waits = self.leaves.unsettled({key: standings[key] for key in going}) if self.leaves and going else {}
+        for key in going:
+            self._held |= {(key, pop): waits[key] for pop in steps[key].states if key in waits}
+        return {key: _held_back(found, "held") if key in waits else found for key, found in steps.items()}
 
     def _merge(self, done: Delivered[Any]) -> None:
         """Waits until what was proposed is merged, where this run goes on then. Nothing is undone when it is not."""
@@ -238,12 +304,17 @@ class _Course:
         marked = _carried_over(look)
         for seen in (look, marked, _emptied(marked)):
             standings = self.standings(snapshot, over)
+            declared: Mapping[str, bytes | None] = {}
+            if self.leaves and seen is look:
+                declared = self.leaves.change(snapshot, standings, ()).files
+                over |= declared
+                standings = self.standings(snapshot, over)
             step = self._step(seen, absent_counts=seen is not look)
-            steps = {key: step(item, request) for key, item in standings.items()}
+            steps = {key: step(item, request) for key, item in self.parts(standings).items()}
             self._note(standings, steps)
             for key, found in steps.items():
                 self.states[key] |= found.states
-            files = _files(steps)
+            files = {**declared, **_files(steps)}
             if files and self.run.diff:
                 made = self.target.commit(below, files, "", base.author(self.run))
                 self.diffs.append(self.target.diff(below, made))
@@ -253,12 +324,13 @@ class _Course:
     def back_up(self) -> None:
         """A final backup in each PoP, awaited. Raises DbaasError when one fails, or none can tell that it has ended."""
         self._hurry()
+        # of regions that are left too, before anything is changed
         self.commit("Back up", lambda item, request: domain.snapshot(item, request, base.YAML))
         if self.run.check:
             return
         crash.point("snapshot")
         while waiting := [
-            line for item in self.standings(self.target.fetch()).values() for line in self._unfinished(item)
+            line for item in self.parts(self.standings(self.target.fetch())).values() for line in self._unfinished(item)
         ]:
             for line in waiting:
                 self._tell(line)
@@ -278,7 +350,7 @@ class _Course:
                     "tenant": tenant,
                     "name": name,
                     "action": found.action if found else "unchanged",
-                    "changed": [],
+                    "changed": list(found.changed) if found else [],
                     "regions": list(found.regions) if found else [],
                     "plan": plans[tenant, name],
                 }
@@ -295,7 +367,7 @@ class _Course:
         if self.run.diff:
             result["diff"] = {"prepared": "".join(self.diffs)}
         left = [
-            f"  {tenant}/{name} in {pop}: {self.silent.get(pop) or _WORDS[state]}"
+            f"  {tenant}/{name} in {pop}: {self.silent.get(pop) or self._why((tenant, name), pop, state)}"
             for (tenant, name), states in self.states.items()
             for pop, state in states.items()
             if state != "gone"
@@ -308,15 +380,25 @@ class _Course:
         text = "\n".join(["Not gone yet:", *left, f"{action} [{code}, {cls}]"])
         return {**result, "failed": True, "msg": text, "error": error}
 
+    def _why(self, key: Key, pop: str, state: str) -> str:
+        return self._held.get((key, pop), _WORDS[state]) if state == "held" else _WORDS[state]
+
     def _note(self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step]) -> list[Operation]:
         changed = [
-            Operation(step.operation, *key, self.policy, (), tuple(standings[key].derived), self.effects[key])
+            Operation(step.operation, *key, *self._what(key), tuple(standings[key].derived), self.effects[key])
             for key, step in steps.items()
             if step.files
         ]
         for item in changed:
             self.operations.setdefault((item.tenant, item.name), item)
         return changed
+
+    def _what(self, key: Key) -> tuple[str, tuple[str, ...]]:
+        """The action, and the fields that it changes."""
+        if self.leaves is None:
+            return self.policy, ()
+        found = self.leaves.operations.get(key)
+        return LEAVE, found.changed if found else ()
 
     def _look(self) -> Look:
         """What the PoPs have; all at once, and those that do not answer are noted as silent."""
@@ -335,6 +417,7 @@ class _Course:
         def step(item: Standing, request: Request) -> Step:
             key = (item.tenant, item.name)
             live = {pop: answer[item.tenant] for pop, answer in look.items()}
+            self._held = {where: why for where, why in self._held.items() if where[0] != key}
             for pop, found in live.items():
                 if isinstance(found, Unreachable):
                     _none_is_lost(item, pop)
@@ -345,9 +428,21 @@ class _Course:
                     words = f"{item.tenant}/{item.name}: somebody took the deletion back in {pop}; it stays as it is"
                     raise DbaasError("deprovision-cancelled", words)
             without = live if absent_counts else {pop for each, pop in absent if each == key}
-            return domain.delete(item, live, without, request, base.YAML)
+            made = domain.delete(item, live, without, request, base.YAML)
+            return self._parted(item, live, made) if self.leaves and not absent_counts else made
 
         return step
+
+    def _parted(self, item: Standing, live: Mapping[str, Live | Unreachable], made: Step) -> Step:
+        """The step without the removal of what the engine does not let go yet."""
+        key = (item.tenant, item.name)
+        for pop, state in made.states.items():
+            found = live[pop]
+            if state not in ("removed", "emptied") or isinstance(found, Unreachable):
+                continue
+            if why := domain.remains(item, pop, found, base.YAML):
+                self._held[key, pop] = why
+        return _held_back(made, "held") if any(each == key for each, _pop in self._held) else made
 
     def _given_up(self, look: Look) -> Iterator[tuple[Key, str]]:
         """(service, PoP) where all is marked for so long that what is not there beside it will not come."""
@@ -406,7 +501,8 @@ class _Course:
         for (tenant, name), states in self.states.items():
             for pop, state in states.items():
                 silent = f"unreachable: {self.silent.get(pop, '')}"
-                self._tell(f"{tenant}/{name} {pop}: {silent if state == 'unreachable' else _WORDS[state]}")
+                words = silent if state == "unreachable" else self._why((tenant, name), pop, state)
+                self._tell(f"{tenant}/{name} {pop}: {words}")
 
     def _tell(self, text: str) -> None:
         if text not in self._told:
@@ -428,8 +524,9 @@ def _files(steps: Mapping[Key, Step]) -> dict[str, bytes | None]:
     return {path: content for step in steps.values() for path, content in step.files.items()}
 
 
-def _held_back(found: Step) -> Step:
-    going = {pop for pop, state in found.states.items() if state == "emptied"}
+def _held_back(found: Step, state: str = "waiting") -> Step:
+    """The step without what takes anything away; the PoPs where it would are in this state instead."""
+    going = {pop for pop, was in found.states.items() if was == "emptied"}
 
     def goes(path: str) -> bool:
         place = paths.place(path)
@@ -438,7 +535,7 @@ def _held_back(found: Step) -> Step:
     files: dict[str, bytes | None] = {
         path: text for path, text in found.files.items() if text is not None and not goes(path)
     }
-    states = {pop: "waiting" if state in ("removed", "emptied") else state for pop, state in found.states.items()}
+    states = {pop: state if was in ("removed", "emptied") else was for pop, was in found.states.items()}
     return Step(files, states, found.operation)
 
 

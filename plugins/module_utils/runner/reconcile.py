@@ -155,7 +155,7 @@ def places_of(run: Run, snapshot: Tree) -> dict[str, Place]:
 def unrendered(snapshot: Tree, places: Mapping[str, Place], platform: Platform) -> list[str]:
     """Paths of the claims whose derived files are missing in a region, or were made from another content.
 
-    A service that is being deleted is none of them.
+    A service that is being deleted is none of them; one that is deleted in regions that it leaves may be.
     """
     claims_there = [path for path, place in places.items() if place.kind == "claim"]
     derived = {
@@ -175,7 +175,7 @@ def unrendered(snapshot: Tree, places: Mapping[str, Place], platform: Platform) 
             for pop in platform.pops
             if (there := derived.get((place.tenant, place.name, pop))) is not None
         }
-        if any(stamp.get("action") == ACTION for stamp in made.values()):
+        if made and all(stamp.get("action") == ACTION for stamp in made.values()):
             continue
         regions = regions_of(path, files[path])
         blob = snapshot.blobs[path]

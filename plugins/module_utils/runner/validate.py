@@ -243,9 +243,13 @@ class _Check:
         return sieve.sift(known), problems
 
     def _deleting(self, place: Place, platform: Platform) -> bool:
-        """Whether the service is on its way out: its derived files are those of the deletion, not of the claim."""
+        """Whether the service is on its way out: its derived files are those of the deletion, not of the claim.
+
+        Where it is gone in regions that it leaves alone, the others are as ever.
+        """
         derived = [paths.service(place.tenant, pop, place.name) for pop in platform.pops]
-        return any(deleting(self.beginnings.get(path, b"")) for path in derived)
+        there = [self.beginnings[path] for path in derived if path in self.beginnings]
+        return bool(there) and all(map(deleting, there))
 
     def _rendered(self, plan: ClaimsPlan, catalog: Catalog, platform: Platform) -> Iterator[Problem]:
         for portion in _portions(list(zip(plan.claims, plan.operations, strict=True))):

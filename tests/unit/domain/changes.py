@@ -21,6 +21,7 @@ BASES: dict[str, Json] = {
     "mongodb": {"sku": "mongo-flex-rs", "version": "8.0.17"},
 }
 LOCAL: Json = {"backup": {"enabled": False}}
+HOME: Json = {"replication": {"regions": ["lagos"]}}
 BOTH: Json = {"replication": {"regions": ["lagos", "johannesburg"]}}
 TAINTED: Json = {
     "placement": {
@@ -119,7 +120,7 @@ CHANGES: list[Change] = [
     Change(
         "scylla", "no-parameters", {"parameters": None}, "rolling", before={"parameters": {"max_hint_window_in_ms": 1}}
     ),
-    Change("scylla", "region", BOTH, "none", undone="a region cannot be left"),
+    Change("scylla", "region", BOTH, "none"),
     Change("scylla", "plan", {"plan": "clustered"}, "none"),
     Change("scylla", "backups", LOCAL, "none"),
     Change("scylla", "placement", TAINTED, "rolling"),
@@ -168,7 +169,7 @@ CHANGES: list[Change] = [
         "rolling",
         told=("gFlags", {"tserverGFlags": {"ysql_max_connections": "500"}}),
     ),
-    Change("yugabyte", "region", BOTH, "none", undone="a region cannot be left"),
+    Change("yugabyte", "region", BOTH, "none"),
     Change("yugabyte", "pause", {"paused": True}, "outage", told=("paused", True)),
     Change("yugabyte", "resume", {"paused": False}, "none", before={"paused": True}, told=("paused", None)),
     Change("yugabyte", "placement", TAINTED, "rolling"),
@@ -257,7 +258,7 @@ CHANGES: list[Change] = [
         told=("aerospikeConfig.namespaces.0.default-ttl", 3600),
     ),
     Change("aerospike", "static-parameters", {"parameters": {"partition-tree-sprigs": 512}}, "rolling"),
-    Change("aerospike", "region", BOTH, "none", undone="a region cannot be left"),
+    Change("aerospike", "region", BOTH, "none"),
     Change("aerospike", "plan", {"plan": "clustered"}, "none"),
     # both ways now, which some nodes cannot take while they run
     Change("aerospike", "global", {"plan": "global"}, "rolling", before=BOTH),
@@ -288,11 +289,34 @@ CHANGES: list[Change] = [
         "rolling",
         told=("replsets.0.configuration", "net:\n  maxIncomingConnections: 900\n"),
     ),
-    Change("mongodb", "region", BOTH, "none", undone="a region cannot be left"),
+    Change("mongodb", "region", BOTH, "none"),
     Change("mongodb", "pause", {"paused": True}, "outage", told=("pause", True)),
     Change("mongodb", "resume", {"paused": False}, "none", before={"paused": True}, told=("pause", None)),
     Change("mongodb", "backups", LOCAL, "rolling", told=("backup.enabled", False)),
     Change("mongodb", "placement", TAINTED, "rolling"),
+]
+#: what it does to the home region that a service leaves johannesburg
+LEAVINGS: list[Change] = [
+    Change("scylla", "leave", HOME, "none", BOTH, undone="keyspaces that replicate in johannesburg alone"),
+    Change("yugabyte", "leave", HOME, "none", BOTH, undone="all data of the universe in johannesburg"),
+    Change(
+        "aerospike",
+        "leave",
+        HOME,
+        "rolling",
+        BOTH,
+        undone="what was written in johannesburg and not shipped",
+        told=("aerospikeConfig.xdr", None),
+    ),
+    Change(
+        "mongodb",
+        "leave",
+        HOME,
+        "none",
+        BOTH,
+        undone="the copies in johannesburg; the home region has all data",
+        told=("replsets.0.externalNodes", None),
+    ),
 ]
 SIZE, REGIONS = "spec.storage.size", "spec.replication.regions"
 #: what the engines or their operators cannot do
@@ -325,7 +349,7 @@ REFUSALS: list[Refusal] = [
     Refusal("mongodb", "shards", {"sku": "mongo-flex-sharded"}, "spec.sku", "becomes no sharded cluster"),
     Refusal("mongodb", "class", {"storage": {"class": "ceph-block"}}, "spec.storage.class", "volumes do not move"),
     *(
-        Refusal(engine, "leave", {"replication": {"regions": ["lagos"]}}, REGIONS, "leaving a region", BOTH)
+        Refusal(engine, "leave", HOME, REGIONS, "no change of a claim deletes", BOTH)
         for engine in ("scylla", "yugabyte", "aerospike", "mongodb")
     ),
 ]

@@ -16,15 +16,15 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 from tests.unit.domain import shipped
-from tests.unit.domain.changes import BASES, CHANGES, REFUSALS, Change, Refusal, specs
+from tests.unit.domain.changes import BASES, CHANGES, LEAVINGS, REFUSALS, Change, Refusal, specs
 from tests.unit.domain.shipped import only
 
 Json = dict[str, Any]
 Files = dict[str, bytes]
 
 
-def planned(files: Files, spec: Json, parent: str = "c0ffee") -> ClaimsPlan:
-    documents = [Document("", shipped.document(spec))]
+def planned(files: Files, spec: Json, parent: str = "c0ffee", leaves: tuple[str, ...] = ()) -> ClaimsPlan:
+    documents = [Document("", shipped.document(spec), leaves=leaves)]
     return plan_claims(
         documents,
         {path: files[path] for path in wanted_paths(documents, shipped.platform()) if path in files},
@@ -46,11 +46,11 @@ def at(node: Any, path: str) -> Any:
     return node
 
 
-@pytest.mark.parametrize("item", CHANGES, ids=lambda item: f"{item.engine}-{item.name}")
+@pytest.mark.parametrize("item", [*CHANGES, *LEAVINGS], ids=lambda item: f"{item.engine}-{item.name}")
 def test_a_change_does_what_the_table_says(item: Change) -> None:
     before, after = specs(item)
     files = applied({}, planned({}, before))
-    plan = planned(files, after, "beef")
+    plan = planned(files, after, "beef", ("johannesburg",) if item in LEAVINGS else ())
     (operation,) = plan.operations
     assert (operation.action, operation.effects.restart) == ("update", item.restart), operation.effects.text()
     assert {each.field for each in operation.effects.consequences} == set(operation.changed)

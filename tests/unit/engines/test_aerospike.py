@@ -577,7 +577,6 @@ def test_consequences() -> None:
             600,
             "a cluster of 5 nodes in frankfurt; what is written from now on is shipped there, what was there before"
             " only after a rewind of XDR",
-            "a region cannot be left",
         ),
         Consequence(
             "spec.plan",

@@ -418,3 +418,23 @@ def test_what_more_regions_and_copies_ask_of_people() -> None:
     (copies,) = ENGINE.consequences(old, more)
     assert (copies.field, copies.restart, copies.seconds) == ("spec.replication.factor", "none", 0)
     assert "from now on" in copies.how
+
+
+def test_nodes_of_a_region_that_is_left_are_decommissioned_first() -> None:
+    objects = ENGINE.parting(rendered(WIDE)["johannesburg"])
+    cluster = only(objects, "ScyllaCluster")
+    assert [rack["members"] for rack in cluster["spec"]["datacenter"]["racks"]] == [0, 0, 0]
+    assert [item["kind"] for item in objects] == [item["kind"] for item in rendered(WIDE)["johannesburg"]]
+
+    def live(ready: int, progressing: str = "False") -> Json:
+        conditions = {"Available": "True", "Progressing": progressing, "Degraded": "False"}
+        status = {
+            "readyMembers": ready,
+            "observedGeneration": 2,
+            "conditions": [{"type": kind, "status": status} for kind, status in conditions.items()],
+        }
+        return {**cluster, "metadata": {**cluster["metadata"], "generation": 2}, "status": status}
+
+    assert "1 of its nodes are not decommissioned yet" in ENGINE.remains([live(1)])
+    assert "(no keyspace may replicate there any more: ALTER KEYSPACE)" in ENGINE.remains([live(0, "True")])
+    assert ENGINE.remains([live(0)]) == ENGINE.remains([]) == ""

@@ -519,7 +519,15 @@ def test_one_region_keeps_its_own_lockserver() -> None:
         ["lagos"],
     )
     two = admitted(WIDE, offered=SPANNED).spec
-    admitted({**WIDE, "replication": {"regions": ["lagos", "frankfurt", "ashburn"]}}, before=two, offered=SPANNED)
+    three = {**WIDE, "replication": {"regions": ["lagos", "frankfurt", "ashburn"]}}
+    many = admitted(three, before=two, offered=SPANNED).spec
+    # and of three one can go, but not the last but one
+    assert list(ENGINE.check_change(many, two)) == []
+    (gone,) = ENGINE.consequences(many, two)
+    assert "the cells in ashburn go; first see that no shard's primary is there" in gone.how
+    one = {**two, "replication": {**two["replication"], "regions": ["lagos"]}}
+    (error,) = ENGINE.check_change(two, one)
+    assert error.allowed.startswith("two regions at least: one region has a lockserver of its own")
 
 
 def test_more_copies_start_from_a_backup() -> None:
@@ -563,7 +571,6 @@ def test_consequences() -> None:
             "none",
             2340,
             "cells in ashburn join: their tablets start from a backup and follow the primary",
-            "a region cannot be left",
         ),
         Consequence("spec.storage.size", "none", 360, "in place: the volumes grow", "volumes never shrink"),
         Consequence("spec.networking.tls.certificate", "rolling", 360, "vtgates mount another Secret"),

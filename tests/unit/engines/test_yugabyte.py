@@ -391,7 +391,6 @@ def test_consequences_of_more_nodes_and_regions() -> None:
             "none",
             1620,
             "a universe of its own in frankfurt, empty: nothing replicates until xCluster is set up",
-            "a region cannot be left",
         ),
     ]
     turned = copy.deepcopy(old)

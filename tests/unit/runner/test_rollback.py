@@ -122,7 +122,7 @@ def test_what_cannot_go_back_is_named_and_refused(world: World) -> None:
         f"as of {made['commit'][:12]} acme/orders: spec.version: given '2025.4.0', allowed: {words}; nearest: 2026.1.0"
     ]
     change(world, replication={"regions": ["johannesburg"]})
-    assert "leaving a region" in why(world)[1]
+    assert "let the service go from johannesburg" in why(world)[1]
 
 
 def test_a_version_that_the_claim_left_open_is_not_passed_over(world: World, tmp_path: Path) -> None:

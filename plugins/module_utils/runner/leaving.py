@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, dbaas.platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Leaving regions: what the others become by it, and when they can do without what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
+from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Standing
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
+    LEAVE,
+    Document,
+    Operation,
+    deleting,
+)
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, combine
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
+
+Json = dict[str, Any]
+Key: TypeAlias = "tuple[str, str]"
+#: plans these documents on what there is, as any change of claims does: its result begins with the ClaimsPlan
+Plan: TypeAlias = "Callable[[Any, Sequence[Document]], Change[Any]]"
+
+_HOW = "delete or snapshot: a region that is left keeps nothing that nobody declares"
+
+
+@dataclass
+class Leaving:
+    """Which regions services leave, and how that is planned. clusters: of the regions that may stay."""
+
+    regions: tuple[str, ...]
+    plan: Plan
+    clusters: Mapping[str, Cluster]
+    #: what the plan said of each, when the run began
+    operations: dict[Key, Operation] = field(default_factory=dict)
+
+    def change(self, tree: Tree, standings: Mapping[Key, Standing], begun: Collection[tuple[Key, str]]) -> Change[Any]:
+        """What the other regions become, of services that have not left yet; begun: what this run has marked there.
+
+        Raises DbaasError deprovision-blocked, deprovision-cancelled, and what plans of claims raise.
+        """
+        given = []
+        for key, item in standings.items():
+            if (document := self._document(item)) is None:
+                continue
+            if taken := [pop for each, pop in begun if each == key]:
+                words = f"somebody declared it again in {', '.join(taken)}; it stays as it is"
+                raise DbaasError("deprovision-cancelled", f"{item.tenant}/{item.name}: {words}")
+            given.append(document)
+        if not given:
+            return Change({}, "", "", None)
+        found = self.plan(tree, given)
+        for operation in found.result[0].operations:
+            self.operations.setdefault((operation.tenant, operation.name), operation)
+        return found
+
+    def _document(self, item: Standing) -> Document | None:
+        """The claim without these regions, None where it names none of them. Raises DbaasError deprovision-blocked."""
+        label = f"{item.tenant}/{item.name}"
+        running = domain.spec(self._staying(item), base.YAML).get("replication", {}).get("regions", [])
+        if item.claim is None:
+            if item.exists:
+                words = "nobody declares it, so it can only go as a whole; to take it up again declare it"
+                raise DbaasError("deprovision-blocked", f"{label}: {words}")
+            return None
+        found: Any = next(iter(documents.load_all(item.claim, item.path)), None)
+        spec: Any = found.get("spec") if isinstance(found, dict) else None
+        if not isinstance(spec, dict):
+            raise DbaasError("document-invalid", f"{item.path}: is not a ServiceClaim")
+        replication = spec.get("replication")
+        replication = replication if isinstance(replication, dict) else {}
+        named = replication.get("regions") or [spec.get("region")]
+        leaves = [pop for pop in self.regions if pop in named or pop in running]
+        if not leaves:
+            return None
+        if going := [pop for pop, text in item.derived.items() if deleting(text) and pop not in self.regions]:
+            words = f"it is being deleted in {', '.join(going)}: let that go on, or declare it again to take it back"
+            raise DbaasError("deprovision-blocked", f"{label}: {words}")
+        if spec.get("region") in leaves:
+            words = (
+                f"regions other than {spec['region']}, its home, which stays for its life; state: absent without"
+                " regions lets the whole service go"
+            )
+            raise InvalidFields("claim-invalid", [FieldError("regions", spec["region"], words, source=label)])
+        if lost := [pop for pop in leaves if pop in running and pop not in item.derived]:
+            path = paths.service(item.tenant, lost[0], item.name)
+            words = f"{path}, by which alone its share there can go, is lost: restore it from history"
+            raise DbaasError("deprovision-blocked", f"{label}: {words}")
+        rest = [region for region in named if region not in leaves]
+        data = {**found, "spec": {**spec, "replication": {**replication, "regions": rest}}}
+        return Document(item.path, data, action=LEAVE, leaves=tuple(leaves))
+
+    def _staying(self, item: Standing) -> Standing:
+        return replace(item, derived={pop: text for pop, text in item.derived.items() if pop not in self.regions})
+
+    def unsettled(self, standings: Mapping[Key, Standing]) -> dict[Key, str]:
+        """Services -> why what they leave must stay as yet: another region is not Active without it."""
+        with ThreadPoolExecutor(max_workers=max(1, len(self.clusters))) as pool:
+            asked = [
+                (key, item, pop) for key, item in standings.items() for pop in item.derived if pop in self.clusters
+            ]
+            found = list(pool.map(lambda each: self._behind(*each[1:]), asked))
+        words: dict[Key, str] = {}
+        for (key, _item, pop), why in zip(asked, found, strict=True):
+            if why and key not in words:
+                words[key] = f"{pop} has to do without it first: {why}"
+        return words
+
+    def _behind(self, item: Standing, pop: str) -> str:
+        answer: Json | Unreachable | None
+        try:
+            answer = self.clusters[pop].get(CLAIM, paths.namespace(item.tenant), item.name)
+        except KubeError as error:
+            if error.code != "kube-unreachable":
+                raise
+            answer = Unreachable(error.message)
+        state = combine(pop, {pop: answer}, base.operation_in(item.derived[pop]))["regions"][pop]
+        return "" if state["phase"] == "Active" else f"{state['phase']}, {state['message']}"
+
+
+def refuse(regions: Sequence[str], policy: str, platform: Platform) -> None:
+    """Raises InvalidFields option-invalid for options that no service can leave regions by."""
+    errors = [] if regions else [FieldError("regions", [], "one region at least; without this option all of it goes")]
+    errors += [
+        FieldError("regions", name, "one of " + ", ".join(platform.pops), nearest(name, platform.pops))
+        for name in regions
+        if name not in platform.pops
+    ]
+    if policy == "retain":
+        errors.append(FieldError("deletion_policy", policy, _HOW))
+    if errors:
+        raise InvalidFields("option-invalid", errors)
