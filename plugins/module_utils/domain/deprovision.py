@@ -27,6 +27,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
     copy_in,
     deleting,
     derived_file,
+    has_left,
     whole_spec,
     with_values,
 )
@@ -135,13 +136,22 @@ def _of_service(path: str, name: str) -> bool:
     return path.rsplit("/", 1)[-1][:-14] == name
 
 
+def staying(service: Standing, regions: Collection[str], yaml: Yaml) -> dict[str, bytes]:
+    """The derived files of the PoPs where a service stays that leaves these regions; some it may have left before."""
+    return {
+        pop: content
+        for pop, content in service.derived.items()
+        if pop not in regions and not has_left(content, pop, yaml)
+    }
+
+
 def leaving(service: Standing, regions: Collection[str], yaml: Yaml) -> Standing:
     """The part of a service that goes when it leaves these regions: nothing declares it, and all else stays.
 
     Its copies say what those of the other regions say from now on, so that it is known what was left; its objects are
     as the engine wants them before they go.
     """
-    stays = next((pop for pop in service.derived if pop not in regions), None)
+    stays = next(iter(staying(service, regions, yaml)), None)
     derived = {}
     for pop in regions:
         if pop not in service.derived:

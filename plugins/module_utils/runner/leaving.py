@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Change, Tree
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import deprovision as domain
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import Standing
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import (
@@ -51,14 +51,22 @@ class Leaving:
 
         Raises DbaasError deprovision-blocked, deprovision-cancelled, and what plans of claims raise.
         """
-        given = []
+        given: list[Document] = []
+        errors: list[FieldError] = []
         for key, item in standings.items():
-            if (document := self._document(item)) is None:
+            try:
+                document = self._document(item)
+            except InvalidFields as error:
+                errors += error.errors
+                continue
+            if document is None:
                 continue
             if taken := [pop for each, pop in begun if each == key]:
                 words = f"somebody declared it again in {', '.join(taken)}; it stays as it is"
                 raise DbaasError("deprovision-cancelled", f"{item.tenant}/{item.name}: {words}")
             given.append(document)
+        if errors:
+            raise InvalidFields("claim-invalid", errors)
         if not given:
             return Change({}, "", "", None)
         found = self.plan(tree, given)
@@ -69,7 +77,8 @@ class Leaving:
     def _document(self, item: Standing) -> Document | None:
         """The claim without these regions, None where it names none of them. Raises DbaasError deprovision-blocked."""
         label = f"{item.tenant}/{item.name}"
-        running = domain.spec(self._staying(item), base.YAML).get("replication", {}).get("regions", [])
+        stays = domain.staying(item, self.regions, base.YAML)
+        running = domain.spec(replace(item, derived=stays), base.YAML).get("replication", {}).get("regions", [])
         if item.claim is None:
             if item.exists:
                 words = "nobody declares it, so it can only go as a whole; to take it up again declare it"
@@ -85,7 +94,7 @@ class Leaving:
         leaves = [pop for pop in self.regions if pop in named or pop in running]
         if not leaves:
             return None
-        if going := [pop for pop, text in item.derived.items() if deleting(text) and pop not in self.regions]:
+        if going := [pop for pop, text in stays.items() if deleting(text)]:
             words = f"it is being deleted in {', '.join(going)}: let that go on, or declare it again to take it back"
             raise DbaasError("deprovision-blocked", f"{label}: {words}")
         if spec.get("region") in leaves:
@@ -98,18 +107,32 @@ class Leaving:
             path = paths.service(item.tenant, lost[0], item.name)
             words = f"{path}, by which alone its share there can go, is lost: restore it from history"
             raise DbaasError("deprovision-blocked", f"{label}: {words}")
+        if home := born.born_in(found):
+            return Document(item.path, self._applied(item, home, leaves), action=LEAVE, born_in=home, leaves=(*leaves,))
         rest = [region for region in named if region not in leaves]
         data = {**found, "spec": {**spec, "replication": {**replication, "regions": rest}}}
-        return Document(item.path, data, action=LEAVE, leaves=tuple(leaves))
+        return Document(item.path, data, action=LEAVE, leaves=(*leaves,))
 
-    def _staying(self, item: Standing) -> Standing:
-        return replace(item, derived={pop: text for pop, text in item.derived.items() if pop not in self.regions})
+    def _applied(self, item: Standing, home: str, leaves: Sequence[str]) -> Json:
+        """What a tenant's own object declares, which must name these regions no more: nobody else changes it."""
+        label = f"{item.tenant}/{item.name}"
+        live = self.clusters[home].get(CLAIM, paths.namespace(item.tenant), item.name)
+        if live is None or not born.by_tenant(live):
+            words = f"its owner's object in {home}, which declares it, is gone: apply it again, or let all of it go"
+            raise DbaasError("deprovision-blocked", f"{label}: {words}")
+        named = live["spec"].get("replication", {}).get("regions", [])
+        if still := [region for region in leaves if region in named]:
+            words = f"not {', '.join(still)}: its owner takes that out of the object in {home} first, by kubectl"
+            raise InvalidFields("claim-invalid", [FieldError("spec.replication.regions", named, words, source=label)])
+        return born.file_of(live, home)
 
     def unsettled(self, standings: Mapping[Key, Standing]) -> dict[Key, str]:
         """Services -> why what they leave must stay as yet: another region is not Active without it."""
         with ThreadPoolExecutor(max_workers=max(1, len(self.clusters))) as pool:
             asked = [
-                (key, item, pop) for key, item in standings.items() for pop in item.derived if pop in self.clusters
+                (key, item, pop)
+                for key, item in standings.items()
+                for pop in domain.staying(item, self.regions, base.YAML)
             ]
             found = list(pool.map(lambda each: self._behind(*each[1:]), asked))
         words: dict[Key, str] = {}

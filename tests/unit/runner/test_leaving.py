@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision, leaving, review
 
+from tests.forge import GitHub
+from tests.unit.runner.applying import Applying
 from tests.unit.runner.synced import SyncedCluster
-from tests.unit.runner.world import World
+from tests.unit.runner.test_charts import Charted, ChartedCluster
+from tests.unit.runner.test_review import _merge_all, serving
+from tests.unit.runner.world import POPS, World
 
 Json = dict[str, Any]
 BOTH = {"regions": ["lagos", "johannesburg"]}
@@ -18,20 +26,47 @@ LAGOS, JOHANNESBURG = (f"tenants/acme/{pop}/services/orders.yaml" for pop in ("l
 CLAIM = "tenants/acme/claims/orders.yaml"
 
 
+def watched(objects: Mapping[Any, Json], *, active: bool) -> None:
+    """What observers say of copies, and of tenants' own objects: that all is done, or that it is not."""
+    for (kind, space, name), item in objects.items():
+        if kind == "ServiceClaim":
+            record = objects.get(("ConfigMap", space, f"{name}.claim"), item)
+            operation = record["metadata"]["annotations"].get("dbaas.example.com/operation", "")
+            phase, state = ("Active", "Succeeded") if active else ("Updating", "Running")
+            item["status"] = {
+                "phase": phase,
+                "observedGeneration": item["metadata"].get("generation", 1),
+                "lastOperation": {"id": operation, "state": state, "ready": 3, "wanted": 3},
+                "conditions": [{"type": "Ready", "status": str(active), "message": "2 of 3 nodes are ready"}],
+            }
+
+
 class Watched(SyncedCluster):
-    """A PoP whose observer says of each copy that all is done, as long as it is `active`."""
+    """A PoP that syncs and has an observer."""
 
     active = True
 
     def sync(self, revision: str = "main") -> None:
         super().sync(revision)
-        for (kind, _space, _name), item in self.objects.items():
-            if kind == "ServiceClaim":
-                operation = item["metadata"]["annotations"]["dbaas.example.com/operation"]
-                phase, state = ("Active", "Succeeded") if self.active else ("Updating", "Running")
-                ready = {"type": "Ready", "status": str(self.active), "message": "2 of 3 nodes are ready"}
-                last = {"id": operation, "state": state, "ready": 3, "wanted": 3}
-                item["status"] = {"phase": phase, "observedGeneration": 1, "lastOperation": last, "conditions": [ready]}
+        watched(self.objects, active=self.active)
+
+
+class WatchedChart(ChartedCluster):
+    """The same where charts make services."""
+
+    def sync(self, revision: str = "main") -> None:
+        super().sync(revision)
+        watched(self.objects, active=True)
+
+
+class WatchedDirectly(Applying):
+    """A PoP without Argo CD that has an observer."""
+
+    active = True
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
+        watched(self.objects, active=self.active)
+        return super().get(kind, namespace, name)
 
 
 class Pops:
@@ -57,6 +92,11 @@ class Pops:
     def refused(self, **options: Any) -> str:
         given = {"state": "absent", "deletion_policy": "delete", "regions": ["johannesburg"], **options}
         return str(self.world.refused("service_claim", tenant="acme", name="orders", **given))
+
+    def failed(self, **options: Any) -> DbaasError:
+        with pytest.raises(DbaasError) as caught:
+            self.leave(wait_timeout=0, **options)
+        return caught.value
 
     def spec(self, path: str) -> Json:
         spec: Json = documents.load_all(self.world.text(path))[0]["spec"]
@@ -176,8 +216,9 @@ def test_a_ring_is_left_node_by_node(pops: Pops) -> None:
     held = pops.leave(wait_timeout=0)
     assert "3 of its nodes are not decommissioned yet" in held["msg"]
     assert (held["error"]["code"], held["changed"]) == ("deprovision-incomplete", False)
-    # declared again they come back
-    pops.provision("scy-ring-3")
+    # taken back they come back
+    back = pops.world.run("service_claim_rollback", tenant="acme", name="orders")
+    assert back["operations"][0]["changed"] == ["spec.replication.regions"]
     assert "members: 0" not in pops.world.text(JOHANNESBURG)
     assert pops.leave(wait_timeout=0)["failed"]
     pops.johannesburg.status["ScyllaCluster"] = {**ready, "readyMembers": 0}
@@ -206,3 +247,184 @@ def test_declared_again_it_stays_and_another_change_goes_beside(pops: Pops) -> N
 
 def problems(pops: Pops) -> list[str]:
     return [str(item) for item in pops.world.run("gitops_validation_info").get("problems", [])]
+
+
+def test_a_claim_by_kubectl_leaves_when_its_owner_says_so(pops: Pops) -> None:
+    pops.lagos.apply_claim("orders", sku="yb-dedicated", replication=BOTH)
+    assert pops.world.run("gitops_reconciliation", kubeconfig="kubeconfig")["changed"]
+    pops.lagos.sync()
+    pops.johannesburg.sync()
+    assert "its owner takes that out of the object in lagos first, by kubectl" in pops.refused()
+
+    pops.lagos.apply_claim("orders", sku="yb-dedicated", replication={"regions": ["lagos"]})
+    waits = pops.world.run("gitops_reconciliation", kubeconfig="kubeconfig")
+    assert "let the service go from johannesburg" in waits["msg"]
+    assert not pops.leave().get("failed")
+    assert pops.johannesburg.names("orders") == []
+    assert "YBUniverse" in pops.lagos.names("orders")
+    assert pops.spec(CLAIM)["replication"]["regions"] == ["lagos"]
+    assert not pops.world.run("gitops_reconciliation", kubeconfig="kubeconfig")["changed"]
+
+
+def test_who_declares_it_again_meanwhile_wins(pops: Pops, monkeypatch: pytest.MonkeyPatch) -> None:
+    pops.provision("yb-dedicated")
+    pops.lagos.active = False
+    looked: list[str] = []
+    behind = leaving.Leaving.unsettled
+
+    def declared(self: leaving.Leaving, standings: Any) -> Any:
+        if not looked:
+            looked.append(pops.world.head())
+            pops.provision("yb-dedicated")
+        return behind(self, standings)
+
+    monkeypatch.setattr(leaving.Leaving, "unsettled", declared)
+    with pytest.raises(DbaasError) as caught:
+        pops.leave()
+    assert (caught.value.code, looked) == ("deprovision-cancelled", [pops.world.git("rev-parse", "main~1").strip()])
+    assert "Prune=false" in pops.world.text(JOHANNESBURG)
+    assert "YBUniverse" in pops.johannesburg.names("orders")
+
+
+def test_a_region_that_is_silent_goes_when_it_answers(pops: Pops) -> None:
+    pops.provision("yb-dedicated")
+    pops.johannesburg.down = True
+    first = pops.leave(wait_timeout=0)
+    assert "acme/orders in johannesburg: johannesburg: no answer" in first["msg"]
+    assert pops.spec(LAGOS)["replication"]["regions"] == ["lagos"]
+    pops.johannesburg.down = False
+    checked = pops.leave(check=True)
+    assert (checked["changed"], checked["operations"][0]["plan"]["cost_monthly_usd"]["delta"]) == (True, 0)
+    done = pops.leave()
+    assert done["wait"][0]["regions"] == {"johannesburg": "gone"}
+    assert done["operations"][0]["id"] == first["operations"][0]["id"]
+
+
+def test_what_else_is_refused(pops: Pops, tmp_path: Path) -> None:
+    pops.provision("scy-ring-3", plan="global")
+    assert "the global plan is for two regions or more" in pops.refused()
+    pops.world.run("service_claim", tenant="acme", name="orders", merge=True, plan="clustered")
+    content = pops.world.text(JOHANNESBURG)
+    pops.world.remove(tmp_path, JOHANNESBURG)
+    assert "is lost: restore it from history" in pops.refused()
+    pops.world.write(tmp_path, **{JOHANNESBURG.replace("/", "__"): content})
+    # what goes as a whole is not brought back by leaving a region
+    pops.lagos.synced = pops.johannesburg.synced = False
+    whole: Json = {"state": "absent", "deletion_policy": "delete", "wait_timeout": 0}
+    assert pops.world.run("service_claim", tenant="acme", name="orders", **whole)["failed"]
+    assert "it is being deleted in lagos: let that go on" in pops.refused()
+
+
+def test_a_final_backup_comes_first(pops: Pops) -> None:
+    pops.provision("yb-dedicated")
+    waits = pops.leave(policy="snapshot", wait_timeout=0, check=True)
+    assert "a final backup is taken first" in " ".join(waits["operations"][0]["plan"]["irreversible"])
+    message = str(pops.failed(policy="snapshot"))
+    assert "acme/orders johannesburg" in message
+    assert "lagos" not in message
+    # nothing has left meanwhile, and the backup is that of the region alone
+    assert pops.spec(CLAIM)["replication"] == BOTH
+    assert [path.split("/")[2] for path in pops.world.files() if "/snapshots/" in path] == ["johannesburg"]
+
+
+def test_without_git_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    lagos, johannesburg = (WatchedDirectly(name, "tenant-acme") for name in ("lagos", "johannesburg"))
+    world.clusters.clear()
+    world.clusters |= {"lagos": lagos, "johannesburg": johannesburg}  # type: ignore[dict-item]
+    directly: Json = {"tenant": "acme", "name": "orders", "delivery": "direct", "repository": ""}
+    world.run("service_claim", **directly, sku="mongo-flex-rs", region="lagos", replication=BOTH)
+    assert lagos.one("PerconaServerMongoDB", "orders")["spec"]["replsets"][0]["externalNodes"]
+    directly |= {"state": "absent", "deletion_policy": "delete", "regions": ["johannesburg"]}
+    before = len(lagos.writes)
+    predicted = world.run("service_claim", **directly, check=True)
+    assert len(lagos.writes) == before
+    lagos.active = False
+    held = world.run("service_claim", **directly, wait_timeout=0)
+    assert held["failed"]
+    assert held["operations"] == predicted["operations"]
+    assert "externalNodes" not in lagos.one("PerconaServerMongoDB", "orders")["spec"]["replsets"][0]
+    assert "PerconaServerMongoDB" in johannesburg.names("orders")
+    lagos.active = True
+    done = world.run("service_claim", **directly)
+    assert done["wait"][0]["regions"] == {"johannesburg": "gone"}
+    assert johannesburg.names("orders") == []
+    assert "PerconaServerMongoDB" in lagos.names("orders")
+    assert not world.run("service_claim", **directly)["changed"]
+
+
+def test_what_a_chart_made_goes_with_its_volumes(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    (tmp_path / "people").mkdir()
+    charted = Charted(world, tmp_path / "people")
+    charted.pops |= {name: WatchedChart(world, name) for name in charted.pops}
+    world.clusters |= charted.pops
+    charted.provision()
+    lagos, johannesburg = charted.pops["lagos"], charted.pops["johannesburg"]
+    lagos.sync()
+    johannesburg.sync()
+    kept = {key: item["metadata"]["uid"] for key, item in lagos.made.items()}
+    predicted = charted.absent(regions=["johannesburg"], check=True, diff=True)
+    commits = world.commits()
+    done = charted.absent(regions=["johannesburg"], diff=True)
+    assert not done.get("failed"), done
+    assert world.commits() == commits + 3
+    assert _lines(done["diff"]["prepared"]) == _lines(predicted["diff"]["prepared"])
+    assert (johannesburg.made, johannesburg.refused, lagos.refused) == ({}, [], [])
+    assert {key: item["metadata"]["uid"] for key, item in lagos.made.items()} == kept
+    assert charted.problems() == []
+
+
+def test_leaving_is_two_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    monkeypatch.setattr(review, "PAUSES", (0.02,))
+    with serving(GitHub, world) as desk:
+        pops = {name: Watched(world, name) for name in ("lagos", "johannesburg")}
+        world.clusters |= pops  # type: ignore[arg-type]
+        desk.orders(sku="yb-dedicated", replication=BOTH)
+        desk.host.merge(1)
+        for pop in pops.values():
+            pop.sync()
+        leave: Json = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
+        leave["regions"] = ["johannesburg"]
+        planned = desk.run(**leave, check=True)
+        assert planned["merge_request"]["branch"] == "dbaas/leave/acme/orders"
+        merging = threading.Thread(target=lambda: _merge_all(desk, 2, 3))
+        merging.start()
+        result = desk.run(**leave, wait_timeout=60)
+        merging.join()
+        assert not result.get("failed"), result
+        titles = ["Leave johannesburg with service acme/orders", "Remove service acme/orders from johannesburg"]
+        assert [item.title for item in desk.host.merges[1:]] == titles
+        assert desk.host.merges[1].labels == ["dbaas", "irreversible"]
+        assert "cannot be undone: spec.replication.regions: all data of the universe" in desk.host.merges[1].body
+        assert pops["johannesburg"].names("orders") == []
+        assert not desk.run(**leave)["changed"]
+
+
+def test_regions_are_left_one_after_the_other_whatever_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left says nothing any more: neither of what stays, nor may it hold the next one up."""
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    names = ["lagos", "ashburn", "johannesburg"]
+    world.run("gitops_repository", pops=[{**POPS[0], "name": name, "cluster_domain": name} for name in names])
+    world.run("tenant", tenant="acme", regions=names)
+    three = {name: Watched(world, name) for name in names}
+    world.clusters |= three  # type: ignore[arg-type]
+    orders: Json = {"tenant": "acme", "name": "orders"}
+    world.run("service_claim", **orders, sku="mongo-flex-rs", region="lagos", replication={"regions": names})
+    for pop in three.values():
+        pop.sync()
+    leave: Json = {**orders, "state": "absent", "deletion_policy": "delete"}
+    three["ashburn"].down = True
+    assert world.run("service_claim", **leave, regions=["ashburn"], wait_timeout=0)["failed"]
+    done = world.run("service_claim", **leave, regions=["johannesburg"], wait_timeout=60)
+    assert not done.get("failed"), done["msg"]
+    assert (
+        done["operations"][0]["plan"]["cost_monthly_usd"]["after"] * 2
+        == done["operations"][0]["plan"]["cost_monthly_usd"]["before"]
+    )
+    assert documents.load_all(world.text(LAGOS))[0]["spec"]["replication"]["regions"] == ["lagos"]
+    three["ashburn"].down = False
+    last = world.run("service_claim", **leave, regions=["ashburn", "johannesburg"], wait_timeout=60)
+    assert last["wait"][0]["regions"] == {"ashburn": "gone"}
+    assert [path.split("/")[2] for path in world.files() if path.endswith("/services/orders.yaml")] == ["lagos"]
