@@ -335,7 +335,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             "StatefulSet": sets,
             "Pod": nodes,
             "ConfigMap": [*settings, *(f"{each}-hookscript" for each in settings), "-pbm-hookscript"],
-            "PodDisruptionBudget": [*(f"-mongod{each}" for each in members), *sets[len(members) :]],
+            # component and replica set, of which mongos has none
+            "PodDisruptionBudget": ["-mongod-rs#", *(["-cfg-cfg", "-mongos-"] if _sharded(spec) else [])],
             # by names of its own where the claim's object gives none
             "Secret": ["-custom-user-secret", "-databaseadmin-conn-str"],
         }
@@ -357,7 +358,8 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             wanted=0 if pausing else wanted,
             current=state == ("paused" if pausing else "ready") and seen >= cluster["metadata"].get("generation", 1),
             error=error,
-            terminal=bool(error),
+            # all else it tries again, and gets over by itself: mongos may be there before its users are
+            terminal=_NO_SUCH_SPEC in error,
             message=status.get("message") or (f"the operator says {state}" if state else "waiting for the operator"),
             backup=shared.PAUSED if paused else _AT_HOME if away else _SCHEDULED if state == "ready" else _NOT_READY,
             paused=paused,
@@ -514,6 +516,8 @@ def _safe(members: str) -> str:
     return f"({arbiter} ? {members}.size >= 4 : ({members}.size >= 3 && {members}.size % 2 == 1))"
 
 
+#: how it begins to say that it will never make a cluster of the spec
+_NO_SUCH_SPEC = "wrong psmdb options"
 _TOO_SOON = "the observer makes this Secret"
 #: in a namespace where it is the same in all regions; the operator marks with this label what it makes
 _SECRETS_ARE_MADE = Rule(

@@ -71,11 +71,12 @@ def mongodb(name: str, cluster: Json) -> Iterator[Named]:
     if sharding:
         sets["cfg"] = sharding["configsvrReplSet"]["size"]
         yield from a_set(f"{name}-mongos", sharding["mongos"]["size"])
-        yield from (("Service", f"{name}-mongos"), ("PodDisruptionBudget", f"{name}-mongos"))
+        yield from (("Service", f"{name}-mongos"), ("PodDisruptionBudget", f"{name}-mongos-"))
         yield from (("ConfigMap", f"{name}-mongos{more}") for more in ("", "-hookscript"))
     for each, size in sets.items():
         yield from a_set(f"{name}-{each}", size, "mongod-data")
-        yield from (("Service", f"{name}-{each}"), ("PodDisruptionBudget", f"{name}-mongod-{each}"))
+        component = "cfg" if each == "cfg" else "mongod"
+        yield from (("Service", f"{name}-{each}"), ("PodDisruptionBudget", f"{name}-{component}-{each}"))
         yield from (("Service", f"{name}-{each}-{number}") for number in range(size))
         yield from (("ConfigMap", f"{name}-{each}-mongod{more}") for more in ("", "-hookscript"))
     yield "ConfigMap", f"{name}-pbm-hookscript"
