@@ -474,7 +474,7 @@ def _build(folder: Path, tools: list[Tool], crds: list[Crd], progress: Progress)
     if tools:
         out = work / "out"
         packages = [tool.package for tool in tools]
-        _run_build([go, "build", "-v", "-ldflags", LDFLAGS, "-o", f"{out}/", *packages], environment, progress)
+        run_build([go, "build", "-v", "-ldflags", LDFLAGS, "-o", f"{out}/", *packages], environment, progress)
         for tool in tools:
             shutil.move(out / tool.built_as, folder / f".{tool.name}.ready")
             (folder / f".{tool.name}.ready").rename(folder / tool.name)
@@ -490,22 +490,26 @@ def _build(folder: Path, tools: list[Tool], crds: list[Crd], progress: Progress)
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _run_build(command: list[str], environment: Mapping[str, str], progress: Progress) -> None:
+def run_build(command: list[str], environment: Mapping[str, str], progress: Progress, folder: Path = HERE) -> None:
+    """`go build -v -o DIR PACKAGE...` in the folder of a module, in two steps of which people see how far they are."""
     packages = command[command.index("-o") + 2 :]
     with tempfile.TemporaryFile() as listed:
-        with progress.task("downloading sources (some 350 MB)") as task:
-            _follow([command[0], "list", "-deps", *packages], environment, listed, lambda lines: task.update(lines, 0))
+        with progress.task("downloading sources (some 300 MB)") as task:
+            sources = [command[0], "list", "-deps", *packages]
+            _follow(sources, environment, listed, folder, lambda lines: task.update(lines, 0))
         listed.seek(0)
         total = len(listed.readlines())
         with progress.task("go build") as task:
-            _follow(command, environment, listed, lambda lines: task.update(lines, total))
+            _follow(command, environment, listed, folder, lambda lines: task.update(lines, total))
 
 
-def _follow(command: list[str], environment: Mapping[str, str], stdout: IO[bytes], seen: Callable[[int], None]) -> None:
+def _follow(
+    command: list[str], environment: Mapping[str, str], stdout: IO[bytes], folder: Path, seen: Callable[[int], None]
+) -> None:
     """Runs Go and tells how many lines stderr has: one for each module that it loads, each package that it compiles."""
     lines: list[str] = []
     with subprocess.Popen(
-        command, cwd=HERE, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr or ():
             lines.append(line)

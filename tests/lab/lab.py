@@ -359,12 +359,12 @@ def _remember(state: Path, pops: Sequence[str], **names: str) -> dict[str, Any]:
         kept["tokens"].setdefault(name, secrets.token_urlsafe(24))
     for name in [*SHARED_PORTS, *(f"{pop}/{port}" for pop in kept["pops"] for port in PORTS)]:
         if name not in kept["ports"]:
-            kept["ports"][name] = _free_port(set(kept["ports"].values()))
+            kept["ports"][name] = free_port(set(kept["ports"].values()))
     private(path, json.dumps(kept, indent=1))
     return kept
 
 
-def _free_port(taken: set[int]) -> int:
+def free_port(taken: set[int]) -> int:
     first, last = map(int, os.environ.get("DBAAS_LAB_PORTS", PORTS_OF_ALL).split("-"))
     for _attempt in range(1000):
         port = random.randint(first, last)  # noqa: S311

@@ -1,45 +1,51 @@
-"""Programs made of the operators' own sources, by Go: built once, kept in the user's cache."""
+"""Programs made of the operators' own sources, and a cluster in which they run."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.binaries import cache_folder
+from tests.lab.progress import Progress
+from tests.operators import build
+from tests.operators.cluster import Cluster, why_not
 
-#: the operator that catalog/mongodb.yml names
-PERCONA = "github.com/percona/percona-server-mongodb-operator@v1.22.0"
-CHECK = Path(__file__).with_name("main.go")
+#: the services of the tests of a running operator: one that most share, and some that have a thing of their own
+PLAIN = {"sku": "mongo-flex-rs", "region": "lagos", "backup": {"enabled": False}}
+SERVICES = {
+    "shop": PLAIN,
+    "early": {**PLAIN, "version": "8.0.17"},
+    "wide": {**PLAIN, "sku": "mongo-flex-sharded", "parameters": {"net.maxIncomingConnections": 2000}},
+    "wrong": PLAIN,
+    "far": {**PLAIN, "replication": {"regions": ["lagos", "johannesburg"]}},
+    "kept": {**PLAIN, "backup": {"enabled": True}},
+}
 
 
 @pytest.fixture(scope="session")
-def percona() -> Path:
-    """The checker of PerconaServerMongoDBs; DBAAS_PSMDB_CHECK names one that is there already."""
-    if given := os.environ.get("DBAAS_PSMDB_CHECK"):
-        return Path(given)
-    folder = cache_folder() / "operators" / PERCONA.rsplit("/", 1)[-1]
-    program = folder / "psmdb-check"
-    if not program.exists():
-        go = shutil.which("go")
-        if go is None:
-            pytest.skip("Go is not on PATH: the operator's checks cannot be built")
-        source = folder / "source"
-        source.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CHECK, source)
-        (source / "go.mod").unlink(missing_ok=True)
-        environment = {**os.environ, "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        for command in (
-            ["mod", "init", "psmdb-check"],
-            ["get", PERCONA],
-            ["mod", "tidy"],
-            ["build", "-ldflags", "-s -w", "-o", str(program), "."],
-        ):
-            done = subprocess.run(
-                [go, *command], cwd=source, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr[-2000:]
-    return program
+def programs() -> Path:
+    """The folder of the programs; see build.py."""
+    if not shutil.which("go"):
+        pytest.skip("Go is not on PATH: the operator cannot be built")
+    return build.programs(Progress(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def percona(programs: Path) -> Path:
+    """The checker of PerconaServerMongoDBs."""
+    return programs / "check"
+
+
+@pytest.fixture(scope="session")
+def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with Percona's operator in it, and none of SERVICES yet."""
+    if why := why_not():
+        pytest.skip(f"no namespaces of processes and mounts: {why}")
+    running = Cluster(tmp_path_factory.mktemp("operators"), programs, SERVICES)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
