@@ -97,6 +97,8 @@ def observe(
     settled = before.get("operatorGeneration", 0)
     if seen and not seen.answered and seen.generation != settled and not _silent(seen, now):
         seen = replace(seen, current=False)
+    if seen and seen.since and not _passed(seen.since, seen.patience, now):
+        seen = replace(seen, terminal=False)
     was = {item["type"]: item for item in before.get("conditions", [])}
     provisioned = was.get("Provisioned", {}).get("status") == "True"
     last = before.get("lastOperation", {})
@@ -149,10 +151,12 @@ def observe(
 
 def _silent(seen: Observation, now: str) -> bool:
     """Whether an operator that says nothing of some changes has said nothing for long enough to mean that."""
-    if not seen.patience or not seen.written:
-        return False
-    written, today = (datetime.fromisoformat(time) for time in (seen.written, now))
-    return (today - written).total_seconds() >= seen.patience
+    return bool(seen.patience and seen.written) and _passed(seen.written, seen.patience, now)
+
+
+def _passed(since: str, seconds: int, now: str) -> bool:
+    begin, today = (datetime.fromisoformat(time) for time in (since, now))
+    return (today - begin).total_seconds() >= seconds
 
 
 def _backup(spec: Json, seen: Observation | None) -> Said:

@@ -165,6 +165,9 @@ class Observation:
     #: seconds its silence means that it has taken it
     written: str = ""
     patience: int = 0
+    #: where the operator gets over most errors by itself: since when this one stands (RFC 3339); it is terminal after
+    #: `patience` seconds
+    since: str = ""
     #: whether no node runs because the claim is paused; then none is wanted
     paused: bool = False
 

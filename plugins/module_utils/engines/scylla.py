@@ -37,6 +37,9 @@ CLUSTER = Kind("scylla.scylladb.com", "v1", "ScyllaCluster", "scyllaclusters")
 #: a StatefulSet's revision label must fit 63 characters, and the hash takes 11 of them
 STATEFUL_SET_LENGTH = 52
 AGENT = {"cpu": "100m", "memory": "256Mi"}
+#: Whatever its controllers fail at, also what goes by itself (a conflict, a service that is not there yet), makes the
+#: cluster Degraded until they succeed; what lasts for so many seconds does not go by itself.
+_PATIENCE = 60
 
 
 def racks(region: str, zones: Sequence[str], spec: Obj) -> list[tuple[str, str, int]]:
@@ -295,15 +298,19 @@ return {status = "Progressing", message = "waiting for the operator"}
         degraded, progressing = conditions.get("Degraded", {}), conditions.get("Progressing", {})
         wanted = sum(rack.get("members", 0) for rack in cluster["spec"].get("datacenter", {}).get("racks", []))
         seen = status.get("observedGeneration", 0) >= cluster["metadata"].get("generation", 1)
+        failing = degraded.get("status") == "True"
+        begun = degraded.get("lastTransitionTime", "") if failing and seen else ""
         return Observation(
             ready=status.get("readyMembers", 0),
             wanted=wanted,
             current=seen
             and progressing.get("status") == "False"
             and conditions.get("Available", {}).get("status") == "True",
-            error=(degraded.get("message") or degraded.get("reason", "Degraded"))
-            if degraded.get("status") == "True"
-            else "",
+            error=(degraded.get("message") or degraded.get("reason", "Degraded")) if failing else "",
+            # what stood before a change says nothing of it
+            terminal=bool(begun),
+            since=max(begun, shared.written(cluster)) if begun else "",
+            patience=_PATIENCE,
             message=progressing.get("message", ""),
             backup=_backup_condition(status),
         )
