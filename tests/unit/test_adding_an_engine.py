@@ -64,10 +64,6 @@ COMMON = (
 )
 
 
-#: what the folder's own module takes from base.py
-BASE = {"base", "Chart", "DRIVER", "Engine", "Kind"}
-
-
 @pytest.fixture(scope="module")
 def with_a_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the collection with the files of the guide, and nothing else changed."""
@@ -140,5 +136,9 @@ def test_modules_that_run_apart_get_every_engine() -> None:
     files = {path.stem for path in init.parent.glob("*.py") if "\nENGINE = " in path.read_text()}
     assert files == {type(engine).__module__.rsplit(".", 1)[-1] for engine in ENGINES.values()}
     assert files <= packed
-    # named and not there: passed over
-    assert {parts[-1] for parts in finder.optional_imports} >= packed - BASE - files
+
+
+def test_what_is_generated_names_it(with_a_toy: Path) -> None:
+    run(with_a_toy, "-m", "tests.tools.fragments")
+    assert ".engines.toy\n" in (with_a_toy / "plugins/module_utils/engines/__init__.py").read_text()
+    run(with_a_toy, "-m", "pytest", "-q", "tests/unit/test_fragments.py")

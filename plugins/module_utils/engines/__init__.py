@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import DRIVER, Chart, Engine, Kind
 
 if TYPE_CHECKING:
-    # Ansible packs into a module's payload what it sees imported, here too; what is not there it passes over. So the
-    # platform's engines are named before they are built, and whoever builds one changes nothing here.
+    # Ansible packs into a module's payload what it sees imported, here too. `make generate` writes these lines.
     import ansible_collections.dbaas.platform.plugins.module_utils.engines.aerospike
     import ansible_collections.dbaas.platform.plugins.module_utils.engines.dragonfly
     import ansible_collections.dbaas.platform.plugins.module_utils.engines.mongodb

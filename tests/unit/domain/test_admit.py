@@ -109,7 +109,7 @@ NO_SHARED_RING = "its keyspaces share every node's disk and cores, and none of t
     [
         ({"sku": "scy-ring-33"}, "spec.sku", "one of " + ", ".join(shipped.catalog().skus), "scy-ring-3"),
         ({"engine": "vitess"}, "spec.engine", "scylla (of SKU scy-ring-3)", "scylla"),
-        ({"engine": "mysql"}, "spec.engine", "one of yugabyte, vitess, scylla, dragonfly, aerospike, mongodb", None),
+        ({"engine": "mysql"}, "spec.engine", "one of " + ", ".join(schema.ENGINES), None),
         (
             {"plan": "shared"},
             "spec.plan",

@@ -82,4 +82,5 @@ def test_of_every_engine_each_kind_of_change_is_told() -> None:
     for engine in BASES:
         told = {item.name for item in every if item.engine == engine}
         assert wanted <= told, (engine, wanted - told)
-    assert set(BASES) == set(ENGINES)
+    # an engine beside those of the platform has its changes in a file of its own
+    assert set(BASES) == {"aerospike", "dragonfly", "mongodb", "scylla", "vitess", "yugabyte"} <= set(ENGINES)

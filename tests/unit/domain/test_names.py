@@ -146,7 +146,8 @@ def everything(claim: Claim) -> dict[str, set[Named]]:
         assert len(made) == len(objects)
         database = shipped.only(objects, engine.kinds[0].kind)
         secrets = {("Secret", need.name) for need in engine.secrets(claim.name, claim.spec)}
-        found[region] = made | secrets | set(OPERATORS[engine.name](claim.name, database))
+        beside = OPERATORS[engine.name](claim.name, database) if engine.name in OPERATORS else ()
+        found[region] = made | secrets | set(beside)
     return found
 
 

@@ -114,7 +114,7 @@ def test_choices_of_a_catalog_of_ones_own(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (found,) = lookup("awx_job_templates", "provision_service", catalog=str(tmp_path))
     choices = {question["variable"]: question.get("choices") for question in found["survey_spec"]["spec"]}
-    assert choices["sku"] == ["our-ring", "scy-ring-5", "scy-ring-9"]
+    assert choices["sku"][:3] == ["our-ring", "scy-ring-5", "scy-ring-9"]
     assert choices["engine"] == ["scylla"]
     assert choices["region"] == ["lagos", "johannesburg", "frankfurt", "dallas"]
     (tmp_path / "platform.yml").unlink()

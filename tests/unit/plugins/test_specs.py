@@ -13,13 +13,13 @@ from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import add_fragments
 from ansible_collections.dbaas.platform.plugins.module_utils import specs
+from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
 from tests.tools.tree import ROOT
 from tests.unit.runner.world import MODULES
 
 Json = dict[str, Any]
 PLUGINS = "ansible_collections.dbaas.platform.plugins"
-ENGINES = ("aerospike", "dragonfly", "mongodb", "scylla", "vitess", "yugabyte")
 LOOKUPS = tuple(sorted(("awx_job_templates", "connection", "platform", "service_catalog", "service_claim", *ENGINES)))
 #: those that look at the repository alone -> their other options
 OF_GIT = {
