@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,14 @@ from tests.operators import build
 from tests.operators.cluster import Cluster, why_not
 
 #: the services of the tests of a running operator: one that most share, and some that have a thing of their own
-PLAIN = {"sku": "mongo-flex-rs", "region": "lagos", "backup": {"enabled": False}}
-SERVICES = {
+PLAIN: dict[str, Any] = {"sku": "mongo-flex-rs", "region": "lagos", "backup": {"enabled": False}}
+SERVICES: dict[str, dict[str, Any]] = {
     "shop": PLAIN,
     "early": {**PLAIN, "version": "8.0.17"},
-    "wide": {**PLAIN, "sku": "mongo-flex-sharded", "parameters": {"net.maxIncomingConnections": 2000}},
+    "wide": {"sku": "mongo-flex-sharded", "region": "lagos", "parameters": {"net.maxIncomingConnections": 2000}},
     "wrong": PLAIN,
     "far": {**PLAIN, "replication": {"regions": ["lagos", "johannesburg"]}},
-    "kept": {**PLAIN, "backup": {"enabled": True}},
+    "kept": {"sku": "mongo-flex-rs", "region": "lagos"},
 }
 
 

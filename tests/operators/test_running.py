@@ -1,8 +1,8 @@
 """Percona's operator, running: it brings up what is rendered, and we read the status that it writes.
 
 The operator, its definitions and rights, Kubernetes' API server and controllers, and our policies and Secrets are real;
-pods are kwok's, and what answers as MongoDB in them is our stand-in: see cluster.py. So nothing here says anything of
-data, elections or backups.
+pods are kwok's, and what answers in them as MongoDB and as Percona's backup is our stand-in: see cluster.py. So nothing
+here says anything of data, elections, or what is in a backup.
 """
 
 from __future__ import annotations
@@ -267,51 +267,52 @@ def test_a_new_version_is_active_when_every_member_runs_it(cluster: Cluster) -> 
 
 
 @pytest.fixture(scope="module")
-def kept(cluster: Cluster) -> Cluster:
-    """The cluster with a replica set that is backed up in it."""
+def kept(cluster: Cluster) -> None:
+    """A replica set of which backups are taken."""
     cluster.make_secrets("kept")
     cluster.apply("kept")
     cluster.watch("kept", "ready", "Active", 240)
-    return cluster
 
 
-def backup(cluster: Cluster, name: str) -> tuple[Json, Backup]:
+def backup(cluster: Cluster, name: str, backup_name: str) -> tuple[Json, Backup]:
     """A last backup as a deprovisioning asks for it, once it is done or has failed, and what we say of it."""
-    engine = ENGINES["mongodb"]
-    (asked,) = engine.snapshot([cluster.live("kept")], name)
-    service = cluster.services["kept"]
-    path = f"/apis/psmdb.percona.com/v1/namespaces/{service.namespace}/perconaservermongodbbackups/{name}"
-    cluster.api.apply_text(path, json.dumps(asked).encode())
-    said, states = engine.snapshot_state([asked]), list[str]()
+    engine, service = ENGINES["mongodb"], cluster.services[name]
+    (live,) = engine.snapshot([cluster.live(name)], backup_name)
+    said, running = engine.snapshot_state([live]), 0
+    path = f"/apis/psmdb.percona.com/v1/namespaces/{service.namespace}/perconaservermongodbbackups/{backup_name}"
+    cluster.api.apply_text(path, json.dumps(live).encode())
     end = time.monotonic() + 120
     while said.state == "running":
-        states.append(said.state)
-        assert time.monotonic() < end, cluster.api.get(path)
+        running += 1
+        assert time.monotonic() < end, live
         time.sleep(0.2)
         live = cluster.api.get(path) or {}
         said = engine.snapshot_state([live])
-    assert states
+    # at first nobody has taken it up
+    assert running
     return live, said
 
 
-def test_its_backups_are_scheduled(kept: Cluster) -> None:
-    _state, status = kept.look("kept")
-    assert "BackupConfigured" in true_of(status)
-    (config,) = kept.ask("kept-rs0-0", "db.pbmConfig.find()")
-    asked = kept.services["kept"].object["spec"]["backup"]["storages"]["s3"]["s3"]
-    assert config["storage"]["s3"].items() >= {field: asked[field] for field in ("bucket", "prefix", "region")}.items()
-
-
-def test_a_last_backup_is_done_where_the_claim_says(kept: Cluster) -> None:
-    live, said = backup(kept, "last")
+@pytest.mark.parametrize("name", ["kept", "wide"])
+def test_a_last_backup_is_done_where_the_claim_says(
+    cluster: Cluster, name: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(name)
+    assert "BackupConfigured" in true_of(cluster.look(name)[1])
+    asked = cluster.services[name].object["spec"]["backup"]["storages"]["s3"]["s3"]
+    # of shards the config servers have it
+    member = f"{name}-cfg-0" if name == "wide" else f"{name}-rs0-0"
+    (config,) = cluster.ask(member, "db.pbmConfig.find()")
+    assert {field: config["storage"]["s3"][field] for field in ("bucket", "prefix", "region")} == asked
+    live, said = backup(cluster, name, f"{name}-last")
     assert said.state == "done"
-    asked = kept.services["kept"].object["spec"]["backup"]["storages"]["s3"]["s3"]
     assert live["status"]["destination"].startswith(f"s3://{asked['bucket']}/{asked['prefix']}/")
     assert live["status"]["destination"] in said.message
 
 
-def test_a_backup_that_fails_is_told_in_its_words(kept: Cluster) -> None:
-    kept.ask("kept-rs0-0", "backups fail: no space on storage")
-    _live, said = backup(kept, "broken")
+@pytest.mark.usefixtures("kept")
+def test_a_backup_that_fails_is_told_in_its_words(cluster: Cluster) -> None:
+    cluster.ask("kept-rs0-0", "backups fail: no space on storage")
+    _live, said = backup(cluster, "kept", "kept-broken")
     assert said.state == "failed"
     assert "no space on storage" in said.message

@@ -75,6 +75,19 @@ func setOf(pod string) string {
 	return name
 }
 
+// role is what a member of a sharded cluster was started as, "" where there are no shards.
+func (s *server) role(pod string) string {
+	set := setOf(pod)
+	config := set[:strings.LastIndex(set, "-")] + "-cfg"
+	switch {
+	case s.sets[config] == nil:
+		return ""
+	case set == config:
+		return "configsvr"
+	}
+	return "shardsvr"
+}
+
 func routes(pod string) bool { return strings.Contains(pod, "-mongos-") }
 
 func (s *server) accept(listener net.Listener, talk func(net.Conn)) {
@@ -289,7 +302,17 @@ func (c *caller) obey(name string, command bson.D, db string) (bson.M, error) {
 		set.elect(set.primary)
 		return done, nil
 	case "getCmdLineOpts":
-		return bson.M{"parsed": bson.M{}, "ok": 1}, nil
+		parsed := bson.M{}
+		if role := c.role(c.pod); role != "" {
+			parsed["sharding"] = bson.M{"clusterRole": role}
+		}
+		return bson.M{"parsed": parsed, "ok": 1}, nil
+	case "getShardMap":
+		sets := bson.M{"config": set.address()}
+		for _, each := range set.shards {
+			sets[each.(bson.M)["_id"].(string)] = each.(bson.M)["host"]
+		}
+		return bson.M{"map": sets, "ok": 1}, nil
 	case "find", "insert", "update":
 		return c.documentCommand(name, command, db)
 	case "usersInfo", "createUser", "updateUser", "dropUser":
@@ -363,6 +386,9 @@ func (c *caller) hello(command bson.D) bson.M {
 		} else {
 			passive = append(passive, each.Host)
 		}
+	}
+	if c.role(c.pod) == "configsvr" {
+		said["configsvr"] = 2
 	}
 	primary := c.set.primary == me
 	maps.Copy(said, bson.M{

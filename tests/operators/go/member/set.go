@@ -72,6 +72,15 @@ func (s *replicaSet) self(pod string) string {
 	return ""
 }
 
+// address is that of the whole set: SET/HOST,HOST...
+func (s *replicaSet) address() string {
+	hosts := []string{}
+	for _, each := range s.config.Members {
+		hosts = append(hosts, each.Host)
+	}
+	return s.config.ID + "/" + strings.Join(hosts, ",")
+}
+
 var (
 	initiate = regexp.MustCompile(`(?s)rs\.initiate\(.*?_id: '([^']+)',\s*version: 1,\s*members: \[\s*(\{.*\}),?\s*\]`)
 	login    = regexp.MustCompile(`^db\.auth\("([^"]*)", "([^"]*)"\)$`)

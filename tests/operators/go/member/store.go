@@ -23,8 +23,18 @@ func (c *caller) documentCommand(name string, command bson.D, db string) (bson.M
 	case "find":
 		filter, _ := value(command, "filter").(bson.D)
 		documents := c.set.documents[space]
-		if space == "admin.pbmAgents" {
+		switch {
+		case space == "admin.pbmAgents":
 			documents = c.set.agents(c.Backup)
+		case space == "admin.system.version" && c.role(c.pod) == "shardsvr":
+			// where a shard finds the config servers
+			set := setOf(c.pod)
+			config := c.sets[set[:strings.LastIndex(set, "-")]+"-cfg"]
+			config.Lock()
+			documents = []bson.D{{
+				{Key: "_id", Value: "shardIdentity"}, {Key: "configsvrConnectionString", Value: config.address()},
+			}}
+			config.Unlock()
 		}
 		found := bson.A{}
 		for _, each := range documents {
