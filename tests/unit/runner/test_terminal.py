@@ -31,7 +31,11 @@ SAID: dict[str, tuple[str, Json, str]] = {
         "no such class",
     ),
     "aero-strong-3": ("AerospikeCluster", {"phase": "Error"}, "the operator reports phase Error"),
-    "mongo-flex-rs": ("PerconaServerMongoDB", {"state": "error", "message": "no such image"}, "no such image"),
+    "mongo-flex-rs": (
+        "PerconaServerMongoDB",
+        {"state": "error", "message": "wrong psmdb options: no such size"},
+        "wrong psmdb options: no such size",
+    ),
 }
 #: SKU -> kind and status of an operator that has no word for it: Vitess' tries for ever, Dragonfly's says how far it is
 SILENT: dict[str, tuple[str, Json]] = {
@@ -76,7 +80,9 @@ def waited(copied: Json, monkeypatch: pytest.MonkeyPatch) -> Json:
 
 
 def test_every_engine_is_tried() -> None:
-    assert {_engine(sku) for sku in (*SAID, *SILENT)} == set(ENGINES)
+    # one beside those of the platform has its states in tests of its own
+    platform = {"aerospike", "dragonfly", "mongodb", "scylla", "vitess", "yugabyte"}
+    assert {_engine(sku) for sku in (*SAID, *SILENT)} == platform <= set(ENGINES)
 
 
 @pytest.mark.parametrize("sku", SAID)
