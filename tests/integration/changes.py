@@ -421,6 +421,15 @@ CASES = (
         60,
     ),
 )
+#: services that leave johannesburg in the end: what the home region's nodes do meanwhile, and what is lost
+LEAVINGS = {
+    "aerospike-region": ("rolling", "what was written in johannesburg and not shipped to another region"),
+    "mongodb-region": ("none", "the copies in johannesburg"),
+    "scylla-region": ("none", "keyspaces that replicate in johannesburg alone"),
+    "yugabyte-region": ("none", "all data of the universe in johannesburg"),
+}
+#: and those that are in lagos alone
+HOMES = ("dragonfly-version", "vitess-version")
 #: what services that run cannot change: which service, its spec, the field that is named, and why
 NEVER: tuple[tuple[str, Json, str, str], ...] = (
     ("scylla-plan", {"storage": {"size": "1Ti"}}, "spec.storage.size", "cannot change storage in place"),

@@ -55,6 +55,9 @@ def test_a_service_is_deleted_in_both_regions_and_nothing_else(platform: Platfor
     assert "once more as confirm" in fails(platform, "deprovision_service", answers)
     answers["confirm"] = "goes"
     assert "johannesburg, which" in fails(platform, "deprovision_service", answers, "--limit", "lagos")
+    # of a region that is left its own name is, so that who gives it wrong does not lose the service
+    leaves = {**answers, "regions": "johannesburg"}
+    assert "(johannesburg; given goes)" in fails(platform, "deprovision_service", leaves)
     head = platform.head()
     changed, output = succeeds(platform, "deprovision_service", answers, "--check", "--diff")
     assert changed == 1

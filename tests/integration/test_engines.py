@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.changes import CASES, NEVER, OBJECTS, STILL, Case
+from tests.integration.changes import CASES, HOMES, LEAVINGS, NEVER, OBJECTS, STILL, Case
 from tests.integration.conftest import CHANGES, MANY, Many, Platform, until
 from tests.integration.test_check_mode import comparable, holds
 from tests.lab.api import path_of
@@ -30,6 +30,20 @@ def back(platform: Platform, many: Many) -> Json:
     assert code == 0, output
     found: Json = json.loads((many.folder / "back.json").read_text())
     return {"waited": found["waited"], **{item["item"]: item for item in found["back"]}}
+
+
+@pytest.fixture(scope="module")
+def left(platform: Platform, many: Many, back: Json) -> Json:
+    """What came of leaving a region, by task; the commit before it as `head`."""
+    # those that could not go back have a region to leave
+    assert all("error" in back[name] for name in LEAVINGS)
+    documents = [{"metadata": {"name": name, "namespace": MANY}} for name in (*LEAVINGS, *HOMES)]
+    (many.folder / "left.yml").write_text(yaml.safe_dump_all(documents))
+    head = platform.head()
+    answers = {"folder": str(many.folder), "tenant": TENANT, "names": list(LEAVINGS)}
+    code, output = platform.playbook(CHANGES, answers, "--tags", "left")
+    assert code == 0, output
+    return {**json.loads((many.folder / "left.json").read_text()), "head": head}
 
 
 def operation(many: Many, task: str, name: str) -> Json:
@@ -103,6 +117,44 @@ def test_a_change_is_taken_back_or_it_is_said_why_not(case: Case, platform: Plat
     path = f"/apis/{OBJECTS[case.engine].format(MANY)}/{case.name}"
     assert at((platform.lab.api(case.region).get(path) or {})["spec"], case.field) == case.old
     until(lambda: platform.copy("lagos", case.name, MANY)["status"]["lastOperation"]["state"] == "Succeeded")
+
+
+def test_leaving_a_region_is_two_commits_that_check_mode_predicts(platform: Platform, left: Json) -> None:
+    commits = platform.git("rev-list", "--reverse", f"{left['head']}..main").split()
+    assert [left["left"]["commit"], left["again"]["commit"]] == [commits[-1], None]
+    assert (left["checked"]["changed"], left["left"]["changed"], left["again"]["changed"]) == (True, True, False)
+    assert len(commits) == 2
+    made = [platform.git("diff", "--no-renames", f"{each}^", each) for each in commits]
+    assert comparable(left["checked"]["diff"]["prepared"]) == comparable("".join(made))
+    assert comparable(left["left"]["diff"]["prepared"]) == comparable("".join(made))
+    assert left["checked"]["operations"] == left["left"]["operations"]
+    assert sorted(item["name"] for item in left["left"]["operations"]) == sorted(LEAVINGS)
+    assert {item.split(":")[0].removeprefix("many/") for item in left["left"]["warnings"]} == {*HOMES}
+    fields = left["home"]["error"]["fields"]
+    assert {item["source"] for item in fields} == {f"many/{name}" for name in (*LEAVINGS, *HOMES)}
+    assert all("regions other than lagos, its home" in item["allowed"] for item in fields)
+
+
+@pytest.mark.parametrize("name", LEAVINGS)
+def test_a_region_is_left_and_the_home_region_is_as_ever(name: str, platform: Platform, left: Json) -> None:
+    restart, lost = LEAVINGS[name]
+    (done,) = [item for item in left["left"]["operations"] if item["name"] == name]
+    assert (done["action"], done["changed"]) == ("leave", ["spec.replication.regions"])
+    assert done["plan"]["restart"] == restart
+    assert lost in " ".join(done["plan"]["irreversible"])
+    (state,) = [item["regions"] for item in left["left"]["wait"] if item["name"] == name]
+    assert state == {"johannesburg": "gone"}
+    path = f"/apis/{OBJECTS[name.partition('-')[0]].format(MANY)}/{name}"
+    assert platform.lab.api("johannesburg").get(path) is None
+    assert platform.copy("johannesburg", name, MANY) == {}
+    copy = platform.copy("lagos", name, MANY)
+    assert (copy["status"]["phase"], copy["status"]["lastOperation"]["id"]) == ("Active", done["id"])
+    assert copy["spec"]["replication"]["regions"] == ["lagos"]
+    cluster = json.dumps((platform.lab.api("lagos").get(path) or {})["spec"])
+    assert "johannesburg" not in cluster
+    # going back is going there anew
+    (back,) = [item["operations"][0] for item in left["returns"] if item["item"] == name]
+    assert (back["action"], back["changed"]) == ("rollback", ["spec.replication.regions"])
 
 
 def at(item: Any, path: str) -> Any:
