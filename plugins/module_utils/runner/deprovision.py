@@ -234,7 +234,7 @@ class _Course:
             steps = {key: step(item, request) for key, item in self.parts(standings).items()}
             if self.leaves:
                 steps = self._hold(standings, steps)
-            if together and {"marked", "waiting"} & {
+            if together and {"marked", "waiting", "held"} & {
                 state for each in steps.values() for state in each.states.values()
             }:
                 steps = {key: _held_back(found) for key, found in steps.items()}
