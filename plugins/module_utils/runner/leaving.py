@@ -31,7 +31,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 Json = dict[str, Any]
 Key: TypeAlias = "tuple[str, str]"
 #: plans these documents on what there is, as any change of claims does: its result begins with the ClaimsPlan
-Plan: TypeAlias = "Callable[[Any, Sequence[Document]], Change[Any]]"
+Plan: TypeAlias = Callable[[Any, Sequence[Document]], Change[Any]]
 
 _HOW = "delete or snapshot: a region that is left keeps nothing that nobody declares"
 
