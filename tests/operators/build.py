@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.lab.binaries import LabError, alone, cache_folder
+from tests.lab.binaries import LabError, alone, cache_folder, run_build
 from tests.lab.progress import Progress
 
 #: the operator that catalog/mongodb.yml names
@@ -42,7 +42,7 @@ def _build(folder: Path, progress: Progress) -> None:
     go = shutil.which("go")
     if go is None:
         raise LabError("Go is not on PATH: the operator cannot be built")
-    part = folder.with_suffix(".part")
+    part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     source = part / "source"
     shutil.copytree(SOURCES, source)
@@ -57,13 +57,13 @@ def _build(folder: Path, progress: Progress) -> None:
     progress.say(
         f"building Percona's operator {VERSION} from its Go module: some 7 minutes on two cores the first time"
     )
-    with progress.task("downloading sources"):
+    with progress.task("asking what sources it is made of"):
         run("mod", "init", "operators")
         run("get", "-tool", f"{MODULE}/cmd/manager@{VERSION}")
         run("mod", "tidy")
-    with progress.task("go build"):
-        packages = [*(f"./{name}" for name in OURS), f"{MODULE}/cmd/manager"]
-        run("build", "-ldflags", "-s -w", "-o", f"{part}{os.sep}", *packages)
+    packages = [*(f"./{name}" for name in OURS), f"{MODULE}/cmd/manager"]
+    command = [go, "build", "-v", "-ldflags", "-s -w", "-o", f"{part}{os.sep}", *packages]
+    run_build(command, environment, progress, source)
     deploy = Path(run("list", "-m", "-f", "{{.Dir}}", MODULE).strip()) / "deploy"
     for name in MANIFESTS:
         # the cache of modules is read-only, and so are its files
