@@ -37,7 +37,8 @@ _WORD = (
     r"[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|api[_-]?key|access[_-]?key|private[_-]?key|key-data)"
     r"(?:[_-]?(?:key|value|data|hash))?"
 )
-_KEY = rf"{_WORD}\\*[\"']?\s*(?::=|=>|[:=])\s*"
+#: looked for where a word begins only, or the time would grow with the square of its length
+_KEY = rf"(?<![\w.-]){_WORD}\\*[\"']?\s*(?::=|=>|[:=])\s*"
 _OPTION = re.compile(rf"(?i)--?{_WORD}")
 _TEXTS = (
     # user and password, or a token, in a URL
