@@ -93,7 +93,7 @@ class Claim:
     @property
     def joined(self) -> bool:
         """Whether the nodes of the regions speak to each other."""
-        return self.topology not in ("single", "separate", "pooled")
+        return joins(self.topology)
 
     @property
     def project(self) -> str:
@@ -136,6 +136,11 @@ def key(item: Any) -> tuple[str, str] | None:
     if not isinstance(namespace, str) or not isinstance(name, str) or not namespace.startswith("tenant-"):
         return None
     return namespace.removeprefix("tenant-"), name
+
+
+def joins(topology: str) -> bool:
+    """Whether in this topology the nodes of the regions speak to each other."""
+    return topology not in ("single", "separate", "pooled")
 
 
 class Admission:

@@ -390,7 +390,8 @@ def _plan_one(
     # who applied it, the cluster does not tell
     requester = f"kubectl@{item.born_in}" if item.born_in else ""
     who = (requester or request.requester, request.deadline, request.origin)
-    stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, *who)
+    leaving = [pop for pop in derived if pop not in claim.regions and (pop in left or pop in item.leaves)]
+    stamp = Stamp(blob, catalog.revision, request.renderer, operation, action, *who, leaving=",".join(leaving))
     try:
         manifests = render(claim, catalog, platform, stamp)
     except InvalidFields as error:

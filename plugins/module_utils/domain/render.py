@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.dbaas.platform.plugins.module_utils import engines
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, hatches, paths, placement
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.catalog import Catalog
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.claim import Claim, joins
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.tenant import KEEP
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART, CHARTS, ENGINES, operator_kinds
@@ -43,6 +43,8 @@ RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
 
 #: On the copy of a service delivered without Git: its claim as it was given, as JSON.
 CLAIM_ANNOTATION = f"{GROUP}/claim"
+#: On the copies of a service that leaves regions: which.
+LEAVING = f"{GROUP}/leaving"
 #: The namespace of Prometheus, as its label says it.
 MONITORING_NAMESPACE = "monitoring"
 
@@ -73,9 +75,12 @@ class Stamp:
     deadline: str
     #: git, or direct where nothing is in Git
     origin: str = "git"
+    #: regions that the service is leaving, with commas between: until all is gone there their nodes are let in
+    leaving: str = ""
 
     def annotations(self) -> dict[str, str]:
-        return {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
+        found = {f"{GROUP}/{field.replace('_', '-')}": getattr(self, field) for field in self.__dataclass_fields__}
+        return {name: value for name, value in found.items() if value or name != LEAVING}
 
 
 #: the annotations of a Stamp, by their names
@@ -159,9 +164,7 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
         spec=claim.spec,
         zones={each: tuple(catalog.regions[each]["zones"]) for each in claim.regions},
         domains={each: platform.pops[each].cluster_domain for each in claim.regions},
-        peers=tuple(
-            cidr for each in claim.regions if each != region and claim.joined for cidr in platform.pops[each].pod_cidrs
-        ),
+        peers=_peers(claim, region, catalog, platform, stamp),
         backups=template.replace("{tenant}", claim.tenant),
         s3=catalog.regions[region].get("s3", {}),
         engine={**engine, "images": {**engine.get("images", {}), **claim.spec.get("images", {})}},
@@ -169,6 +172,19 @@ def _share(claim: Claim, region: str, catalog: Catalog, platform: Platform, stam
         # the operation on every object: a status counts only when the operator's object is of the copy's operation
         annotations={**KEEP, f"{GROUP}/operation": stamp.operation},
     )
+
+
+def _peers(claim: Claim, region: str, catalog: Catalog, platform: Platform, stamp: Stamp) -> tuple[str, ...]:
+    """The pod networks of the other regions whose nodes speak with those here.
+
+    Those in regions that are left as well: they hand over what they have, and leave the ring or the replica set.
+    """
+    left = [pop for pop in stamp.leaving.split(",") if pop in platform.pops and pop not in claim.regions]
+    regions = [*claim.regions, *left]
+    topology = catalog.topology(claim.spec["engine"], claim.spec["plan"], len(regions)) if left else claim.topology
+    if not joins(str(topology)):
+        return ()
+    return tuple(cidr for each in regions if each != region for cidr in platform.pops[each].pod_cidrs)
 
 
 def _copy(claim: Claim, share: Share, stamp: Stamp) -> Json:

@@ -41,7 +41,13 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.problems imp
     github,
     gitlab,
 )
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import Stamp, kinds, releases, render
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import (
+    LEAVING,
+    Stamp,
+    kinds,
+    releases,
+    render,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation import nearest
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import GROUP
@@ -500,7 +506,8 @@ def _stamp(derived: bytes) -> Stamp | None:
     """
     begin = b"\n---\n".join(derived.split(b"\n---\n", 2)[:2])
     try:
-        annotations = documents.load_all(begin)[0]["metadata"]["annotations"]
+        # most leave no region, and name none
+        annotations = {LEAVING: "", **documents.load_all(begin)[0]["metadata"]["annotations"]}
         found = {name: annotations[f"{GROUP}/{name.replace('_', '-')}"] for name in Stamp.__dataclass_fields__}
         return Stamp(**found) if all(isinstance(value, str) for value in found.values()) else None
     except (InvalidDocument, LookupError, TypeError):

@@ -402,18 +402,25 @@ def test_leaving_is_two_requests(world: World, monkeypatch: pytest.MonkeyPatch) 
         assert not desk.run(**leave)["changed"]
 
 
-def test_regions_are_left_one_after_the_other_whatever_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left says nothing any more: neither of what stays, nor may it hold the next one up."""
-    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+def in_three(world: World) -> dict[str, Watched]:
+    """Three PoPs, with a replica set `orders` over them."""
     names = ["lagos", "ashburn", "johannesburg"]
     world.run("gitops_repository", pops=[{**POPS[0], "name": name, "cluster_domain": name} for name in names])
     world.run("tenant", tenant="acme", regions=names)
     three = {name: Watched(world, name) for name in names}
     world.clusters |= three  # type: ignore[arg-type]
-    orders: Json = {"tenant": "acme", "name": "orders"}
-    world.run("service_claim", **orders, sku="mongo-flex-rs", region="lagos", replication={"regions": names})
+    orders: Json = {"tenant": "acme", "name": "orders", "sku": "mongo-flex-rs", "region": "lagos"}
+    world.run("service_claim", **orders, replication={"regions": names})
     for pop in three.values():
         pop.sync()
+    return three
+
+
+def test_regions_are_left_one_after_the_other_whatever_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left says nothing any more: neither of what stays, nor may it hold the next one up."""
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    three = in_three(world)
+    orders: Json = {"tenant": "acme", "name": "orders"}
     leave: Json = {**orders, "state": "absent", "deletion_policy": "delete"}
     three["ashburn"].down = True
     assert world.run("service_claim", **leave, regions=["ashburn"], wait_timeout=0)["failed"]
@@ -428,3 +435,34 @@ def test_regions_are_left_one_after_the_other_whatever_hangs(world: World, monke
     last = world.run("service_claim", **leave, regions=["ashburn", "johannesburg"], wait_timeout=60)
     assert last["wait"][0]["regions"] == {"ashburn": "gone"}
     assert [path.split("/")[2] for path in world.files() if path.endswith("/services/orders.yaml")] == ["lagos"]
+
+
+def test_nodes_that_hand_over_are_let_in_until_they_are_gone(pops: Pops) -> None:
+    """Without that no node could be decommissioned, and no member would hear that it is out."""
+    network = POPS[1]["pod_cidrs"][0]
+    ring: Json = {"sku": "scy-ring-3", "replication": {"regions": ["lagos"]}}
+    pops.provision("scy-ring-3")
+    assert network in pops.world.text(LAGOS)
+    assert pops.leave(wait_timeout=0)["failed"]
+    assert network in pops.world.text(LAGOS)
+    assert not [item for item in problems(pops) if "waits" not in item]
+    pops.provision(**ring, resources={"node": {"cpu": "8"}})
+    assert network in pops.world.text(LAGOS)
+    conditions = {"Available": "True", "Progressing": "False", "Degraded": "False"}
+    told = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    pops.johannesburg.status["ScyllaCluster"] = {"readyMembers": 0, "observedGeneration": 1, "conditions": told}
+    assert not pops.leave().get("failed")
+    assert not problems(pops)
+    pops.provision(**ring, resources={"node": {"cpu": "6"}})
+    assert network not in pops.world.text(LAGOS)
+    assert "dbaas.example.com/leaving" not in pops.world.text(LAGOS)
+
+
+def test_who_never_spoke_to_it_lets_nobody_in(pops: Pops) -> None:
+    pops.provision("yb-dedicated")
+    pops.lagos.active = False
+    assert pops.leave(wait_timeout=0)["failed"]
+    assert POPS[1]["pod_cidrs"][0] not in pops.world.text(LAGOS)
+
+
+@pytest.mark.parametrize("where", ["marked", "removed"])
