@@ -150,7 +150,7 @@ class _Course:
         self.request: Json | None = None
         self._hurry()
         self.silent: dict[str, str] = {}
-        #: what this run has marked: whoever takes that back wins
+        #: what this run has marked, or seen marked: whoever takes that back wins
         self._begun: set[tuple[Key, str]] = set()
         self._lacking: dict[tuple[Key, str], float] = {}
         #: why what could go is held
@@ -277,7 +277,8 @@ class _Course:
             steps = self.commit("Mark", self._step(look), together=time.monotonic() < self._together)
             for key, found in steps.items():
                 self.states[key] |= found.states
-                self._begun |= {(key, pop) for pop, state in found.states.items() if state == "marked"}
+                # what an earlier run has marked as well
+                self._begun |= {(key, pop) for pop in found.states}
             states = {state for found in steps.values() for state in found.states.values()}
             if "marked" in states:
                 crash.point("marked")

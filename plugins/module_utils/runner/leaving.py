@@ -151,6 +151,11 @@ class Leaving:
             answer = Unreachable(error.message)
         state = combine(pop, {pop: answer}, base.operation_in(item.derived[pop]))["regions"][pop]
         return "" if state["phase"] == "Active" else f"{state['phase']}, {state['message']}"
+        if isinstance(answer, dict) and born.by_tenant(answer):
+            named = answer["spec"].get("replication", {}).get("regions", [])
+            if again := [region for region in self.regions if region in named]:
+                # Git does not know of it yet; by the time it does nothing may be left there
+                return f"its owner's object there names {', '.join(again)} again"
 
 
 def refuse(regions: Sequence[str], policy: str, platform: Platform) -> None:

@@ -437,6 +437,44 @@ def test_regions_are_left_one_after_the_other_whatever_hangs(world: World, monke
     assert [path.split("/")[2] for path in world.files() if path.endswith("/services/orders.yaml")] == ["lagos"]
 
 
+def test_who_declares_it_again_wins_over_a_run_that_only_goes_on(pops: Pops, monkeypatch: pytest.MonkeyPatch) -> None:
+    pops.provision("yb-dedicated")
+    pops.lagos.active = False
+    assert pops.leave(wait_timeout=0)["failed"]
+    declared: list[str] = []
+    behind = leaving.Leaving.unsettled
+
+    def again(self: leaving.Leaving, standings: Any) -> Any:
+        found = behind(self, standings)
+        if not declared:
+            pops.provision("yb-dedicated")
+            declared.append(pops.world.head())
+        return found
+
+    monkeypatch.setattr(leaving.Leaving, "unsettled", again)
+    with pytest.raises(DbaasError) as caught:
+        pops.leave()
+    assert (caught.value.code, declared) == ("deprovision-cancelled", [pops.world.head()])
+    assert "YBUniverse" in pops.johannesburg.names("orders")
+
+
+def test_an_owner_who_names_it_again_is_heard_before_git_knows(pops: Pops) -> None:
+    pops.lagos.apply_claim("orders", sku="yb-dedicated", replication=BOTH)
+    pops.world.run("gitops_reconciliation", kubeconfig="kubeconfig")
+    pops.lagos.sync()
+    pops.johannesburg.sync()
+    pops.lagos.apply_claim("orders", sku="yb-dedicated", replication={"regions": ["lagos"]})
+    pops.lagos.active = False
+    assert pops.leave(wait_timeout=0)["failed"]
+    pops.lagos.active = True
+    pops.lagos.apply_claim("orders", sku="yb-dedicated", replication=BOTH)
+    held = pops.leave(wait_timeout=0)
+    assert "lagos has to do without it first: its owner's object there names johannesburg again" in held["msg"]
+    assert "YBUniverse" in pops.johannesburg.names("orders")
+    pops.world.run("gitops_reconciliation", kubeconfig="kubeconfig")
+    assert "dbaas.example.com/deletion:" not in pops.world.text(JOHANNESBURG)
+
+
 def test_nodes_that_hand_over_are_let_in_until_they_are_gone(pops: Pops) -> None:
     """Without that no node could be decommissioned, and no member would hear that it is out."""
     network = POPS[1]["pod_cidrs"][0]
