@@ -433,10 +433,12 @@ def message(operations: Sequence[Operation], verb: str, request: Request, region
 def _operation_of(service: Standing, request: Request, action: str, yaml: Yaml) -> str:
     """The id of the operation that is under way already, else a new one."""
     service_id = ""
+    # a region that is still on its way out does not give those that follow it its operation
+    whole = all(map(deleting, service.derived.values()))
     for pop in service.derived:
         copy = _copy(service, pop, yaml)
         service_id = copy["spec"]["serviceId"]
-        if annotation(copy, "action") == ACTION and action in (ACTION, LEAVE):
+        if annotation(copy, "action") == ACTION and (action == ACTION or (action == LEAVE and whole)):
             return annotation(copy, "operation")
     if action == "snapshot":
         for pop in service.derived:

@@ -228,8 +228,10 @@ class _Course:
             # on each head: whoever protects a service while it is waited for is heard
             self.refuse(standings)
             over: Mapping[str, bytes | None] = {}
+            made: Mapping[Key, str] = {}
             if self.leaves and verb == "Mark":
-                over = self.leaves.change(snapshot, standings, self._begun).files
+                found = self.leaves.change(snapshot, standings, self._begun)
+                over, made = found.files, leaving.made(found)
                 standings = self.standings(snapshot, over)
             steps = {key: step(item, request) for key, item in self.parts(standings).items()}
             if self.leaves:
@@ -238,7 +240,7 @@ class _Course:
                 state for each in steps.values() for state in each.states.values()
             }:
                 steps = {key: _held_back(found) for key, found in steps.items()}
-            changed = self._note(standings, steps)
+            changed = self._note(standings, steps, made)
             marks = any("marked" in found.states.values() for found in steps.values())
             what = "Leave" if over else "Remove" if verb == "Mark" and not marks else verb
             text = domain.message(changed, what, request, self.leaves.regions if self.leaves else ()) if changed else ""
@@ -306,20 +308,22 @@ class _Course:
         for seen in (look, marked, _emptied(marked)):
             standings = self.standings(snapshot, over)
             declared: Mapping[str, bytes | None] = {}
+            made: Mapping[Key, str] = {}
             if self.leaves and seen is look:
-                declared = self.leaves.change(snapshot, standings, ()).files
+                change = self.leaves.change(snapshot, standings, ())
+                declared, made = change.files, leaving.made(change)
                 over |= declared
                 standings = self.standings(snapshot, over)
             step = self._step(seen, absent_counts=seen is not look)
             steps = {key: step(item, request) for key, item in self.parts(standings).items()}
-            self._note(standings, steps)
+            self._note(standings, steps, made)
             for key, found in steps.items():
                 self.states[key] |= found.states
             files = {**declared, **_files(steps)}
             if files and self.run.diff:
-                made = self.target.commit(below, files, "", base.author(self.run))
-                self.diffs.append(self.target.diff(below, made))
-                below = self.target.snapshot(made)
+                commit = self.target.commit(below, files, "", base.author(self.run))
+                self.diffs.append(self.target.diff(below, commit))
+                below = self.target.snapshot(commit)
             over |= files
 
     def back_up(self) -> None:
@@ -384,11 +388,20 @@ class _Course:
     def _why(self, key: Key, pop: str, state: str) -> str:
         return self._held.get((key, pop), _WORDS[state]) if state == "held" else _WORDS[state]
 
-    def _note(self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step]) -> list[Operation]:
+    def _note(
+        self, standings: Mapping[Key, Standing], steps: Mapping[Key, Step], made: Mapping[Key, str]
+    ) -> list[Operation]:
+        """What changes; made: the operations by which services that leave regions are declared without them."""
         changed = [
-            Operation(step.operation, *key, *self._what(key), tuple(standings[key].derived), self.effects[key])
+            Operation(
+                made.get(key, step.operation),
+                *key,
+                *self._what(key),
+                tuple(standings[key].derived),
+                self.effects[key],
+            )
             for key, step in steps.items()
-            if step.files
+            if step.files or key in made
         ]
         for item in changed:
             self.operations.setdefault((item.tenant, item.name), item)

@@ -156,6 +156,14 @@ class Leaving:
             if again := [region for region in self.regions if region in named]:
                 # Git does not know of it yet; by the time it does nothing may be left there
                 return f"its owner's object there names {', '.join(again)} again"
+        state = combine(pop, {pop: answer}, base.operation_in(item.derived[pop]))["regions"][pop]
+        return "" if state["phase"] == "Active" else f"{state['phase']}, {state['message']}"
+
+
+def made(change: Change[Any]) -> dict[Key, str]:
+    """The operation by which each service is declared without what it leaves, out of what Leaving.change gave."""
+    operations = change.result[0].operations if change.result else []
+    return {(item.tenant, item.name): item.id for item in operations if item.action != "unchanged"}
 
 
 def refuse(regions: Sequence[str], policy: str, platform: Platform) -> None:

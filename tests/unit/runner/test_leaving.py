@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils import documents
+from ansible_collections.dbaas.platform.plugins.module_utils import crash, documents
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision, leaving, review
@@ -18,7 +18,7 @@ from tests.unit.runner.applying import Applying
 from tests.unit.runner.synced import SyncedCluster
 from tests.unit.runner.test_charts import Charted, ChartedCluster
 from tests.unit.runner.test_review import _merge_all, serving
-from tests.unit.runner.world import POPS, World
+from tests.unit.runner.world import POPS, World, claim
 
 Json = dict[str, Any]
 BOTH = {"regions": ["lagos", "johannesburg"]}
@@ -475,6 +475,19 @@ def test_an_owner_who_names_it_again_is_heard_before_git_knows(pops: Pops) -> No
     assert "dbaas.example.com/deletion:" not in pops.world.text(JOHANNESBURG)
 
 
+def test_a_region_that_only_the_claim_names_leaves_by_a_commit_that_says_so(pops: Pops, tmp_path: Path) -> None:
+    pops.provision("yb-dedicated", replication={"regions": ["lagos"]})
+    edited = pops.world.text(CLAIM).replace("      - lagos\n", "      - lagos\n      - johannesburg\n")
+    pops.world.write(tmp_path, **{CLAIM.replace("/", "__"): edited})
+    planned, done = pops.leave(check=True), pops.leave()
+    assert (done["changed"], done["warnings"]) == (True, ["acme/orders: is not in johannesburg"])
+    assert planned["operations"] == done["operations"]
+    trailer = f"Dbaas-Operation: {done['operations'][0]['id']} leave acme/orders"
+    assert trailer in pops.world.git("log", "-1", "--format=%B")
+    assert pops.world.operation("orders") == done["operations"][0]["id"]
+    assert pops.spec(CLAIM)["replication"]["regions"] == ["lagos"]
+
+
 def test_nodes_that_hand_over_are_let_in_until_they_are_gone(pops: Pops) -> None:
     """Without that no node could be decommissioned, and no member would hear that it is out."""
     network = POPS[1]["pod_cidrs"][0]
@@ -504,3 +517,51 @@ def test_who_never_spoke_to_it_lets_nobody_in(pops: Pops) -> None:
 
 
 @pytest.mark.parametrize("where", ["marked", "removed"])
+def test_a_run_that_is_killed_goes_on(pops: Pops, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    pops.provision("mongo-flex-rs")
+    kept = pops.lagos.uids("orders")
+
+    def kill(name: str) -> None:
+        if name == where:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(crash, "point", kill)
+        with pytest.raises(KeyboardInterrupt):
+            pops.leave()
+    assert not pops.leave().get("failed")
+    assert (pops.johannesburg.names("orders"), pops.lagos.uids("orders")) == ([], kept)
+
+
+def test_sets_leave_where_they_are(pops: Pops) -> None:
+    pops.provision("yb-dedicated")
+    more: Json = {"tenant": "acme", "region": "lagos"}
+    pops.world.run("service_claim", **more, name="here", sku="yb-dedicated")
+    pops.world.run("service_claim", **more, name="other", sku="mongo-flex-rs", replication=BOTH)
+    pops.lagos.sync()
+    pops.johannesburg.sync()
+    kept = pops.lagos.uids("orders", "here", "other")
+    named = [claim(name, sku="yb-dedicated") for name in ("orders", "here", "other", "nobody", "orders")]
+    options: Json = {"claims": named, "state": "absent", "deletion_policy": "delete", "wait_timeout": 60}
+    options["regions"] = ["johannesburg", "johannesburg"]
+    planned = pops.world.run("service_claims", **options, check=True, diff=True)
+    done = pops.world.run("service_claims", **options, diff=True)
+    assert not done.get("failed"), done["msg"]
+    assert done["warnings"] == ["acme/here: is not in johannesburg"]
+    assert planned["operations"] == done["operations"]
+    assert _lines(planned["diff"]["prepared"]) == _lines(done["diff"]["prepared"])
+    assert pops.johannesburg.names("orders") == pops.johannesburg.names("other") == []
+    assert pops.lagos.uids("orders", "here", "other") == kept
+
+
+def test_a_region_that_hangs_lends_its_operation_to_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    three = in_three(world)
+    leave: Json = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
+    three["ashburn"].down = True
+    assert world.run("service_claim", **leave, regions=["ashburn"], wait_timeout=0)["failed"]
+    leave |= {"regions": ["ashburn", "johannesburg"], "wait_timeout": 0}
+    checked, done = world.run("service_claim", **leave, check=True), world.run("service_claim", **leave)
+    told = {item["operations"][0]["id"] for item in (checked, done)}
+    assert told == {world.operation("orders"), world.operation("orders", "johannesburg")}
+    assert f"Dbaas-Operation: {told.pop()} leave acme/orders" in world.git("log", "-1", "--format=%B")
