@@ -154,29 +154,25 @@ def wanted_paths(documents: Iterable[Document], platform: Platform, *, by_chart:
 
 
 def held_paths(blobs: Iterable[str], limited: Collection[str]) -> list[str]:
-    """The files that say what these tenants hold: one of each service, whole as any other of it."""
-    found: dict[tuple[str, str], str] = {}
-    for path in blobs:
-        if (place := paths.service_of(path)) and place[0] in limited:
-            found.setdefault((place[0], place[2]), path)
-    return list(found.values())
+    """The files that say what these tenants hold: all of each service, since those that it leaves say so inside."""
+    return [path for path in blobs if (place := paths.service_of(path)) and place[0] in limited]
 
 
 def neighbour_paths(documents: Iterable[Document], blobs: Iterable[str]) -> list[str]:
-    """The files of services whose objects could be called as those of the services given: one of each."""
+    """The files of services whose objects could be called as those of the services given."""
     given: dict[str, set[str]] = {}
     for item in documents:
         if identity := claims.key(item.data):
             given.setdefault(identity[0], set()).add(identity[1])
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for path in blobs:
         if (place := paths.service_of(path)) and place[0] in given:
-            found.setdefault(place[0], {}).setdefault(place[2], path)
+            found.setdefault(place[0], {}).setdefault(place[2], []).append(path)
     wanted: dict[str, None] = {}
     for tenant_id, standing in found.items():
         for pair in names.related({*given[tenant_id], *standing}):
             if given[tenant_id].intersection(pair):
-                wanted.update(dict.fromkeys(standing[name] for name in pair if name in standing))
+                wanted.update(dict.fromkeys(path for name in pair for path in standing.get(name, ())))
     return list(wanted)
 
 
@@ -187,8 +183,11 @@ def held_specs(files: Mapping[str, bytes], limited: Collection[str], yaml: Yaml)
     copy that was spoiled: nobody could tell then what is used.
     """
     found: dict[str, dict[str, Json]] = {tenant_id: {} for tenant_id in limited}
-    for path in held_paths(files, limited):
+    # what a service leaves says what it was when it left, any other file what it is
+    for path in sorted(held_paths(files, limited), key=lambda path: deleting(files[path])):
         tenant_id, _pop, name = paths.service_of(path) or ("", "", "")
+        if name in found[tenant_id]:
+            continue
         if (copy := copy_in(files[path], path, yaml)).get("kind") == CLAIM.kind:
             found[tenant_id][name] = whole_spec(copy, path)
     return found
@@ -287,19 +286,24 @@ def _namesakes(
         tenants.setdefault(claim.tenant, {})[claim.name] = claim.spec
         if not _stands(claim, files) or "spec.replication.regions" in operation.changed:
             entering.add((claim.tenant, claim.name))
-    standing: dict[str, dict[str, str]] = {}
-    for path in files if entering else ():
+    standing: dict[str, dict[str, dict[str, str]]] = {}
+    # what a service leaves says what it was when it left, any other file what it is
+    for path in sorted(files, key=lambda path: deleting(files[path])) if entering else ():
         if (place := paths.service_of(path)) and place[0] in tenants:
-            standing.setdefault(place[0], {}).setdefault(place[2], path)
+            standing.setdefault(place[0], {}).setdefault(place[2], {})[place[1]] = path
     for tenant_id, specs in tenants.items():
         there = standing.get(tenant_id, {})
         for short, long in names.related({*specs, *there}):
             one = long if (tenant_id, long) in entering else short
             if (tenant_id, one) not in entering:
                 continue
-            pair = [specs.get(name) or _spec(copy_in(files[there[name]], there[name], yaml)) for name in (short, long)]
+            pair = [specs.get(name) or _rendered_last(there[name], files, yaml) for name in (short, long)]
             # a file that was spoiled must not hold up other services
-            if not all(spec.keys() >= _WHOLE and _sound(spec) for spec in pair) or not _meet(*pair):
+            if not all(spec.keys() >= _WHOLE and _sound(spec) for spec in pair):
+                continue
+            # until all of it is gone, a service is in a region that it leaves as well
+            its_regions = {*pair[0]["replication"]["regions"], *there.get(short, ())}
+            if its_regions.isdisjoint({*pair[1]["replication"]["regions"], *there.get(long, ())}):
                 continue
             its, others = (names.endings(*item, catalog.regions) for item in zip((short, long), pair, strict=True))
             if what := names.shared(short, its, long, others):
@@ -307,9 +311,10 @@ def _namesakes(
                 yield FieldError("metadata.name", one, words, source=labels[tenant_id, one])
 
 
-def _meet(one: Json, other: Json) -> bool:
-    """Whether two services have a region in common."""
-    return not set(one["replication"]["regions"]).isdisjoint(other["replication"]["regions"])
+def _rendered_last(there: Mapping[str, str], files: Mapping[str, bytes], yaml: Yaml) -> Json:
+    """The spec of a service that stands, given its files by region."""
+    path = next(iter(there.values()))
+    return _spec(copy_in(files[path], path, yaml))
 
 
 def _stands(claim: Claim, files: Mapping[str, bytes]) -> bool:

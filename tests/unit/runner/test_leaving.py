@@ -488,6 +488,22 @@ def test_a_region_that_only_the_claim_names_leaves_by_a_commit_that_says_so(pops
     assert pops.spec(CLAIM)["replication"]["regions"] == ["lagos"]
 
 
+def test_quotas_and_names_between_the_commits(pops: Pops) -> None:
+    """What a service leaves counts no more; but its objects are there until they are gone."""
+    pops.world.run("tenant", tenant="acme", regions=["lagos", "johannesburg"], quotas={"cpu": "1000"})
+    pops.provision("mongo-flex-rs")
+    pops.johannesburg.down = True
+    assert pops.leave(wait_timeout=0)["failed"]
+    pops.provision("mongo-flex-rs", resources={"mongod": {"cpu": "8"}}, replication={"regions": ["lagos"]})
+    used = pops.world.run("tenant_info")["tenants"]
+    beside: Json = {"tenant": "acme", "name": "orders-rs0", "sku": "dfly-mem-16g", "region": "johannesburg"}
+    assert "would be one of service orders too" in str(pops.world.refused("service_claim", **beside))
+    pops.johannesburg.down = False
+    assert not pops.leave().get("failed")
+    assert pops.world.run("tenant_info")["tenants"] == used
+    assert pops.world.run("service_claim", **beside)["changed"]
+
+
 def test_nodes_that_hand_over_are_let_in_until_they_are_gone(pops: Pops) -> None:
     """Without that no node could be decommissioned, and no member would hear that it is out."""
     network = POPS[1]["pod_cidrs"][0]
