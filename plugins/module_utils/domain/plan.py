@@ -344,7 +344,12 @@ def _plan_one(
     left = [pop for pop, content in derived.items() if has_left(content, pop, yaml)]
     stays = {pop: content for pop, content in derived.items() if pop not in left}
     going = [pop for pop, content in stays.items() if deleting(content)]
-    if why := _taken(tenant_id, name, files, stays, going, platform, request.origin, yaml):
+    why = _taken(tenant_id, name, files, stays, going, platform, request.origin, yaml)
+    if left and not stays and not why:
+        # all of it goes, and where it is gone nothing may come back unnoticed
+        words = f"another name: only what it leaves in {', '.join(left)} is there; deprovision it to the end first, or"
+        why = f"{words} restore its other derived files from history where they were lost"
+    if why:
         return [FieldError("metadata.name", name, why, source=label)]
     copy = _running(stays, tenant_id, name, yaml)
     before = copy["spec"] if copy else None

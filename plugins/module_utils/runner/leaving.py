@@ -135,7 +135,9 @@ class Leaving:
                 for pop in domain.staying(item, self.regions, base.YAML)
             ]
             found = list(pool.map(lambda each: self._behind(*each[1:]), asked))
-        words: dict[Key, str] = {}
+        # what nobody can ask after is not known to do without it
+        lost = "none of its derived files elsewhere is there; restore them from history, or let all of it go"
+        words = {key: lost for key, item in standings.items() if not domain.staying(item, self.regions, base.YAML)}
         for (key, _item, pop), why in zip(asked, found, strict=True):
             if why and key not in words:
                 words[key] = f"{pop} has to do without it first: {why}"
@@ -149,8 +151,6 @@ class Leaving:
             if error.code != "kube-unreachable":
                 raise
             answer = Unreachable(error.message)
-        state = combine(pop, {pop: answer}, base.operation_in(item.derived[pop]))["regions"][pop]
-        return "" if state["phase"] == "Active" else f"{state['phase']}, {state['message']}"
         if isinstance(answer, dict) and born.by_tenant(answer):
             named = answer["spec"].get("replication", {}).get("regions", [])
             if again := [region for region in self.regions if region in named]:

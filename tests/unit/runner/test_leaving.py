@@ -504,6 +504,27 @@ def test_quotas_and_names_between_the_commits(pops: Pops) -> None:
     assert pops.world.run("service_claim", **beside)["changed"]
 
 
+def test_what_has_gone_elsewhere_does_not_come_back(
+    pops: Pops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pops.provision("yb-dedicated")
+    pops.johannesburg.down = True
+    assert pops.leave(wait_timeout=0)["failed"]
+    monkeypatch.setattr(deprovision, "_TOGETHER", 0)
+    whole: Json = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
+    assert pops.world.run("service_claim", **whole, wait_timeout=1)["failed"]
+    assert LAGOS not in pops.world.files()
+    again = {"tenant": "acme", "name": "orders", "sku": "yb-dedicated", "region": "lagos"}
+    assert "only what it leaves in johannesburg is there" in str(pops.world.refused("service_claim", **again))
+    # nor is it known then that the others do without it
+    pops.johannesburg.down = False
+    assert pops.leave(wait_timeout=0)["failed"]
+    assert "none of its derived files elsewhere is there" in pops.leave(wait_timeout=0)["msg"]
+    assert "YBUniverse" in pops.johannesburg.names("orders")
+    assert not pops.world.run("service_claim", **whole).get("failed")
+    assert pops.johannesburg.names("orders") == []
+
+
 def test_nodes_that_hand_over_are_let_in_until_they_are_gone(pops: Pops) -> None:
     """Without that no node could be decommissioned, and no member would hear that it is out."""
     network = POPS[1]["pod_cidrs"][0]
