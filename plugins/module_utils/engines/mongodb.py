@@ -113,6 +113,9 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         if _sharded(old) != _sharded(new):
             words = f"{old['sku']}: a replica set becomes no sharded cluster in place, nor back; restore into a new one"
             yield FieldError("spec.sku", new["sku"], words, old["sku"])
+        if new.get("paused") and set(old["replication"]["regions"]) - set(new["replication"]["regions"]):
+            words = "false first: members that do not run take no others out of the replica set"
+            yield FieldError("spec.paused", True, words, False)
 
     def consequences(self, old: Obj, new: Obj) -> Iterator[Consequence]:
         yield from shared.rolling(old, new, self.restart_seconds, "MongoDB never goes back to an older version")

@@ -553,6 +553,11 @@ def test_who_never_spoke_to_it_lets_nobody_in(pops: Pops) -> None:
     assert POPS[1]["pod_cidrs"][0] not in pops.world.text(LAGOS)
 
 
+def test_a_set_that_is_paused_leaves_no_region(pops: Pops) -> None:
+    pops.provision("mongo-flex-rs", paused=True)
+    assert "false first: members that do not run take no others out of the replica set" in pops.refused()
+
+
 @pytest.mark.parametrize("where", ["marked", "removed"])
 def test_a_run_that_is_killed_goes_on(pops: Pops, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     pops.provision("mongo-flex-rs")
