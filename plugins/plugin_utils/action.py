@@ -44,6 +44,9 @@ class RunnerAction(ActionBase):
             arguments.setdefault("shipped", shipped(ROOT))
         if "requester" in spec["argument_spec"] and not arguments.get("requester") and task_vars.get("awx_user_name"):
             arguments["requester"] = str(self._templar.template(task_vars["awx_user_name"]))
+        if "deletion_policy" in spec["argument_spec"] and arguments.get("regions", ()) is None:
+            # a variable that came out as null: left out, the whole service would go
+            arguments["regions"] = []
         if self._task.async_val or self._connection.transport != "local":
             return {
                 **result,

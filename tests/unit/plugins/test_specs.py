@@ -6,6 +6,7 @@ import importlib
 import re
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -85,6 +86,20 @@ def test_action_and_module_call_the_same_runner_with_the_same_spec(name: str, mo
     spec, runner = MODULES[name]
     assert called == [spec(), runner]
     assert (action.spec, action.runner) == (spec, runner)
+
+
+@pytest.mark.parametrize(("given", "meant"), [({}, None), ({"regions": None}, []), ({"regions": ["lagos"]}, ["lagos"])])
+def test_regions_that_came_out_as_null_are_not_left_out(
+    given: Json, meant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left out, all of a service goes."""
+    action = load("action", "service_claim").ActionModule
+    monkeypatch.setattr(action, "runner", staticmethod(lambda run: {"meant": run.options["regions"]}))
+    task = Mock(args={"tenant": "acme", "name": "orders", "state": "absent", **given}, async_val=0, check_mode=True)
+    task.diff = False
+    connection = Mock(transport="local")
+    plugin = action(task, connection, Mock(check_mode=True), Mock(), Mock(), Mock())
+    assert plugin.run(task_vars={})["meant"] == meant
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
