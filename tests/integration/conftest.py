@@ -158,8 +158,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first."""
+    """What takes long comes first, and has the time."""
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    for item in items:
+        if item.path.stem in SHARING:
+            # what one of them waits for is done for all: services of every engine, made, changed and taken back
+            item.add_marker(pytest.mark.timeout(900))
 
 
 class BySharing(LoadFileScheduling):  # type: ignore[misc]
