@@ -70,7 +70,7 @@ POPS: list[Json] = [
 ]
 SHIPPED = base.shipped(ROOT)
 #: what the action gives, and a wait that a wrong test does not take half an hour for
-DEFAULTS = {"shipped": SHIPPED, "wait_timeout": 5}
+DEFAULTS = {"shipped": SHIPPED, "wait_timeout": 20}
 UNREACHABLE = KubeError("kube-unreachable", "johannesburg: GET /apis: connection refused")
 
 Answer = dict[str, Json] | DbaasError
