@@ -90,6 +90,7 @@ def _tell_argocd(api: Api) -> None:
     while "com.example.dbaas.v1alpha1.ServiceClaim" not in api.request("GET", "/openapi/v2")["definitions"]:
         if time.monotonic() > end:
             raise LabError("the API server does not publish the definition of ServiceClaim")
+        # the API server publishes in its own time, and has no word for it
         time.sleep(0.5)
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/serviceclaims.dbaas.example.com"
     api.patch(path, {"metadata": {"annotations": {"dbaas.lab/published": "true"}}})

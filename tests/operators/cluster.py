@@ -214,6 +214,7 @@ class Cluster:
             if not seen or seen[-1] != (said, status["phase"]):
                 seen.append((said, status["phase"]))
             assert time.monotonic() < end, f"{seen}, {status}, {self.live(name).get('status')}"
+            # the operator looks every five seconds; a state in between is not to be missed
             time.sleep(0.2)
         return seen
 

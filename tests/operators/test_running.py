@@ -246,6 +246,7 @@ def test_members_of_another_region_join_with_the_votes_that_we_give_them(cluster
     members: list[Json] = []
     while [(each["host"], each["priority"], each["votes"]) for each in members] != wanted:
         assert time.monotonic() < end, members
+        # the operator adds one member each time that it looks, every five seconds
         time.sleep(0.5)
         members = cluster.ask("far-rs0-0", "rs.conf()")["members"]
     assert {each["tags"].get("region") for each in members[3:]} == {"johannesburg"}
@@ -285,6 +286,7 @@ def backup(cluster: Cluster, name: str, backup_name: str) -> tuple[Json, Backup]
     while said.state == "running":
         running += 1
         assert time.monotonic() < end, live
+        # until the operator has gone on with it
         time.sleep(0.2)
         live = cluster.api.get(path) or {}
         said = engine.snapshot_state([live])

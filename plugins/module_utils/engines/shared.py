@@ -26,7 +26,7 @@ S3_REGION = "us-east-1"
 #: labels that a service keeps all its life: another one on a pod would restart it
 _OF_PODS = tuple(f"{GROUP}/{name}" for name in ("tenant", "service", "engine", "service-id", "region"))
 
-
+#: the field that regions which join or are left change
 REGIONS = "spec.replication.regions"
 
 #: the condition BackupConfigured of a service that is paused

@@ -143,13 +143,13 @@ return {status = "Progressing", message = "waiting for the operator"}
         was, wanted = (each["replication"]["regions"] for each in (old, new))
         if len(was) == 1 < len(wanted):
             words = f"{was[0]}: it has a lockserver of its own, which it cannot leave for one that spans regions"
-            yield FieldError("spec.replication.regions", wanted, words, was)
+            yield FieldError(shared.REGIONS, wanted, words, was)
         elif len(wanted) == 1 < len(was):
             words = (
                 "two regions at least: one region has a lockserver of its own, and does not leave for it the one that"
                 " spans regions; restore a backup into a new service of that region, and let this one go"
             )
-            yield FieldError("spec.replication.regions", wanted, words, was)
+            yield FieldError(shared.REGIONS, wanted, words, was)
         shards = shard_count(old), shard_count(new)
         if shards[0] != shards[1]:
             words = f"a SKU of {_shards(shards[0])}: resharding (vtctldclient Reshard) is not built yet"
