@@ -128,13 +128,14 @@ class Leaving:
 
     def unsettled(self, standings: Mapping[Key, Standing]) -> dict[Key, str]:
         """Services -> why what they leave must stay as yet: another region is not Active without it."""
+        asked = [
+            (key, item, pop) for key, item in standings.items() for pop in domain.staying(item, self.regions, base.YAML)
+        ]
+        # one question for all services of a tenant in a PoP
+        places = list(dict.fromkeys((pop, item.tenant) for _key, item, pop in asked))
         with ThreadPoolExecutor(max_workers=max(1, len(self.clusters))) as pool:
-            asked = [
-                (key, item, pop)
-                for key, item in standings.items()
-                for pop in domain.staying(item, self.regions, base.YAML)
-            ]
-            found = list(pool.map(lambda each: self._behind(*each[1:]), asked))
+            copies = dict(zip(places, pool.map(lambda place: self._copies(*place), places), strict=True))
+        found = [self._behind(item, pop, copies[pop, item.tenant]) for _key, item, pop in asked]
         # what nobody can ask after is not known to do without it
         lost = "none of its derived files elsewhere is there; restore them from history, or let all of it go"
         words = {key: lost for key, item in standings.items() if not domain.staying(item, self.regions, base.YAML)}
@@ -143,14 +144,18 @@ class Leaving:
                 words[key] = f"{pop} has to do without it first: {why}"
         return words
 
-    def _behind(self, item: Standing, pop: str) -> str:
-        answer: Json | Unreachable | None
+    def _copies(self, pop: str, tenant: str) -> Mapping[str, Json] | Unreachable:
+        """The claims of a tenant that a PoP has, by name."""
         try:
-            answer = self.clusters[pop].get(CLAIM, paths.namespace(item.tenant), item.name)
+            found, _version = self.clusters[pop].list(CLAIM, paths.namespace(tenant))
         except KubeError as error:
             if error.code != "kube-unreachable":
                 raise
-            answer = Unreachable(error.message)
+            return Unreachable(error.message)
+        return {item["metadata"]["name"]: item for item in found}
+
+    def _behind(self, item: Standing, pop: str, copies: Mapping[str, Json] | Unreachable) -> str:
+        answer = copies if isinstance(copies, Unreachable) else copies.get(item.name)
         if isinstance(answer, dict) and born.by_tenant(answer):
             named = answer["spec"].get("replication", {}).get("regions", [])
             if again := [region for region in self.regions if region in named]:
