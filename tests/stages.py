@@ -27,13 +27,13 @@ PACKAGE = "ansible_collections.dbaas.platform"
 
 @dataclass
 class Stage:
-    """One command of the run and what came of it: tests passed and failed, and the names of those that did not run."""
+    """One command of the run and what came of it: how many tests passed, which failed or did not run, and why."""
 
     name: str
     command: Sequence[str]
     seconds: float = 0.0
     passed: int = 0
-    failed: int = 1  # until it has run
+    failed: list[str] = field(default_factory=lambda: ["has not run"])
     skipped: list[str] = field(default_factory=list)
 
 
@@ -77,26 +77,27 @@ def say(text: str) -> None:
 def count(stage: Stage, code: int, output: str) -> None:
     """Fill in what ran: from the JUnit file where pytest wrote one, else the stage itself is the one test."""
     stage.skipped = [line.partition(": ")[2] for line in output.splitlines() if line.startswith("not run: ")]
-    stage.failed = 0
+    stage.failed = []
     junit = OUT / f"{stage.name}.xml"
     if stage.command[0] == "pytest" and junit.is_file():
         for case in ET.parse(junit).getroot().iter("testcase"):  # noqa: S314, our own file
+            name = f"{case.get('classname')}::{case.get('name')}"
+            failures = [*case.iter("failure"), *case.iter("error")]
             skip = case.find("skipped")
-            if skip is not None:
-                stage.skipped.append(f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}")
-            elif case.find("failure") is not None or case.find("error") is not None:
-                stage.failed += 1
+            if failures:
+                stage.failed.append(f"{name}: {failures[0].get('message', '').partition(chr(10))[0][:200]}")
+            elif skip is not None:
+                stage.skipped.append(f"{name}: {skip.get('message')}")
             else:
                 stage.passed += 1
     else:
         stage.passed = int(code == 0)
     if code and not stage.failed:
-        stage.failed = 1
+        stage.failed.append(f"ended with {code}")
     if stage.name == "integration":
         accepted = manifests()
         if os.environ.get("DBAAS_CRDS") and not accepted:
-            say("integration: no manifest was shown to the genuine CRDs, though DBAAS_CRDS is set")
-            stage.failed += 1
+            stage.failed.append("no manifest was shown to the genuine CRDs, though DBAAS_CRDS is set")
 
 
 def manifests() -> int:
@@ -155,15 +156,18 @@ def table(chosen: Sequence[str]) -> int:
     stages = [STAGES[name][1] for name in chosen]
     print(f"\n{'stage':<14}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>9}")
     for stage in stages:
-        print(f"{stage.name:<14}{stage.seconds:>8.1f}{stage.passed:>8}{stage.failed:>8}{len(stage.skipped):>9}")
+        print(f"{stage.name:<14}{stage.seconds:>8.1f}{stage.passed:>8}{len(stage.failed):>8}{len(stage.skipped):>9}")
     missing = [name for name in STAGES if name not in chosen]
-    skipped = [f"{stage.name}: {name}" for stage in stages for name in stage.skipped]
+    failed, skipped = (
+        [f"{stage.name}: {name}" for stage in stages for name in getattr(stage, kind)] for kind in ("failed", "skipped")
+    )
     print(f"\nmanifests that the genuine CRDs accepted: {manifests() if 'integration' in chosen else 'not asked'}")
     print(f"stages not asked for: {', '.join(missing)}" if missing else "all stages ran")
     print(f"tests that did not run: {len(skipped)}", *skipped, sep="\n  ")
-    failed = sum(stage.failed for stage in stages)
-    print(f"{sum(stage.passed for stage in stages)} passed, {failed} failed, {len(skipped)} skipped")
-    return failed
+    if failed:
+        print("tests that failed:", *failed, sep="\n  ")
+    print(f"{sum(stage.passed for stage in stages)} passed, {len(failed)} failed, {len(skipped)} skipped")
+    return len(failed)
 
 
 def main(names: Sequence[str]) -> int:
