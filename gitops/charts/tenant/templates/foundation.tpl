@@ -126,7 +126,8 @@ spec:
     namespace: {{ $namespace }}
   syncPolicy:
     automated: {prune: true, selfHeal: true, allowEmpty: true}
-    syncOptions: [ServerSideApply=true, RespectIgnoreDifferences=true]
+    # a change of one service applies that one's objects, not all that the tenant has
+    syncOptions: [ServerSideApply=true, RespectIgnoreDifferences=true, ApplyOutOfSyncOnly=true]
     retry: {limit: 2, backoff: {duration: 2s, factor: 2, maxDuration: 5s}}
 {{- if .Values.charts }}
 ---
