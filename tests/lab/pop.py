@@ -252,7 +252,8 @@ class Pop:
         elif name.startswith("argocd"):
             own = argocd_environment(self.folder / "argocd", self.shared)
         # collecting garbage was half of what these programs did: they have memory instead, a twelfth of all at most
-        return {**own, "GOGC": "400", "GOMEMLIMIT": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 12}B"}
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return {**own, "GOGC": "400", "GOMEMLIMIT": f"{memory // 12}B"}
 
     def bootstrap(self, crds: Source, own: Binaries, delay: float, health: Mapping[str, str]) -> None:
         """What whoever installs a PoP puts there: CRDs, Argo CD's settings, the platform key, the operator's rights."""
