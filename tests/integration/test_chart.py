@@ -136,7 +136,7 @@ def test_a_service_by_a_chart_from_its_claim_to_its_end(charted: Platform, tmp_p
 
     gone = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete", "wait_timeout": 120}
     result = charted.module("service_claim", gone)
-    assert not result["failed"], result["wait"]
+    assert not result["failed"], result
     assert sets(charted) == {}
     until(lambda: not (lagos.get(VOLUMES) or {"items": []})["items"])
     assert not validated(charted)["failed"]

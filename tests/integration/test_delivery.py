@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 
@@ -340,10 +341,10 @@ def test_the_crd_guards_what_a_schema_cannot_say(platform: Platform) -> None:
     api.delete(path)
 
 
-def test_modules_run_in_their_own_process_too(platform: Platform) -> None:
-    """`async` is what an action cannot do: the module of the same name does it."""
+def test_modules_run_in_their_own_process_too(platform: Platform, tmp_path: Path) -> None:
+    """`async` is what an action cannot do: the module of the same name does it, and leaves the action nothing to do."""
     claim = {"tenant": "acme", "name": "apart", "sku": "scy-ring-3", "region": "lagos"}
-    for name, arguments in (
+    calls: list[tuple[str, Json]] = [
         ("tenant", {"tenant": "acme", "regions": list(POPS), "owners": ["acme-admins"]}),
         ("tenants", {"tenants": []}),
         ("tenant_info", {"tenants": ["acme"]}),
@@ -355,18 +356,31 @@ def test_modules_run_in_their_own_process_too(platform: Platform) -> None:
         ("gitops_reconciliation", {"tenants": ["quiet"]}),
         ("service_claim_wait", {"tenant": "acme", "names": ["apart"]}),
         ("service_claim_explanation_info", {"tenant": "acme", "names": ["apart"]}),
-        ("service_claim_rollback", {"tenant": "acme", "name": "apart"}),
+        # to what it is: there was nothing before
+        ("service_claim_rollback", {"tenant": "acme", "name": "apart", "to": "{{ made.commit }}"}),
         ("service_claim_info", {"tenant": "acme", "names": ["apart"]}),
-    ):
-        if name == "service_claim_rollback":
-            # to what it is: there was nothing before
-            arguments = {**arguments, "to": platform.head()}
-        apart = platform.module(name, arguments, "-B", "60", "-P", "1")
-        assert not apart["failed"], apart
-        here = platform.module(name, arguments)
-        assert not here["failed"], here
-        assert not here["changed"]
-    assert apart["services"][0]["phase"] == "Active"
+    ]
+    tasks: list[Json] = []
+    for number, (name, arguments) in enumerate(calls):
+        task = {f"dbaas.platform.{name}": arguments}
+        keep = {"register": "made"} if arguments is claim else {"register": f"apart{number}"}
+        tasks += [{**task, **keep, "async": 60, "poll": 1}, {**task, "register": f"here{number}"}]
+        tasks.append({"ansible.builtin.assert": {"that": f"here{number} is not changed"}})
+    last = f"apart{len(calls) - 1}.services[0].phase == 'Active'"
+    tasks.append({"ansible.builtin.assert": {"that": last}})
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    (tmp_path / "apart.yml").write_text(yaml.safe_dump(play, sort_keys=False))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "apart.yml")],
+        env={**environment(platform.lab), "ANSIBLE_LOCALHOST_WARNING": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    platform.printed += [done.stdout, done.stderr]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ASYNC OK") == len(calls)
 
 
 def test_lookups_read_the_platform(platform: Platform) -> None:

@@ -245,7 +245,6 @@ def test_a_release_is_an_application_of_a_project_that_takes_what_the_chart_make
         "base/charts/empty",
         shipped.platform().repo_url,
     )
-    assert (ROOT / "gitops/charts/empty/README.md").is_file()
     assert emptied["syncPolicy"]["automated"]["prune"] is True
     # the services' project has not got what the chart makes
     allowed = {item["kind"] for item in objects["AppProject/tenant-123"]["spec"]["namespaceResourceWhitelist"]}

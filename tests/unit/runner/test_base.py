@@ -113,6 +113,9 @@ def test_what_is_shipped_is_whole() -> None:
     files = {path.name for path in (ROOT / "catalog").glob("*.yml")}
     assert set(SHIPPED["catalog"]) == files - {"platform.yml"} >= {"plans.yml", "regions.yml", "scylla.yml"}
     assert "charts/tenant/Chart.yaml" in SHIPPED["base"]
+    # what chart-made services become: Git keeps no folder without a file, and Argo CD fails without the folder
+    assert "path: base/charts/empty\n" in SHIPPED["base"]["charts/tenant/templates/foundation.tpl"]
+    assert [name for name in SHIPPED["base"] if name.startswith("charts/empty/")]
     assert not [name for name in SHIPPED["base"] if name.endswith(".md")]
     catalog, platform = base.stated(Run({"shipped": SHIPPED}))
     assert list(platform.pops) == ["lagos", "johannesburg", "frankfurt", "ashburn"]
