@@ -95,8 +95,14 @@ def _is_day(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    # it opens each of some six hundred files
+    return frozenset(available_timezones() | {"UTC"})
+
+
 def _zone(name: str) -> ZoneInfo:
-    known = available_timezones() | {"UTC"}
+    known = _zones()
     if name not in known:
         raise _wrong("timezone", name, "the name of a time zone such as Africa/Lagos", nearest(name, sorted(known)))
     return ZoneInfo(name)
