@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import render as renders
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import schema, tenant
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import derived_file
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds, render
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import ENGINES
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Share, Surroundings
@@ -70,6 +71,15 @@ def test_the_copy_stands_first_and_holds_the_whole_spec() -> None:
         "warnings": json.dumps(list(claim.warnings)),
     }
     assert "dbaas.example.com/warnings" not in rendered(SMALL)["lagos"][0]["metadata"]["annotations"]
+
+
+def test_a_derived_file_says_at_its_beginning_what_it_was_made_from() -> None:
+    items = rendered(WIDE)["lagos"]
+    said = renders.stamped(derived_file("tenants/123/claims/ring.yaml", shipped.YAML.dump_all(items)))
+    stamp = STAMP.annotations()
+    assert {name: said[name.removeprefix("dbaas.example.com/")] for name in stamp} == stamp
+    # of several with one name the first counts, which is the copy's
+    assert said["region"] == "lagos"
 
 
 @pytest.mark.parametrize("spec", list(every_claim()))
