@@ -139,7 +139,7 @@ def test_ours_beside_a_loop_a_list_and_a_bare_client(lab: Lab, bench: Bench, tmp
 
     # the schemas of a server that has just started are slow for whoever comes first
     for item in rendered("warm", len(SKUS)):
-        lab.api("lagos").apply(item)
+        lab.api("lagos", "argocd").apply(item)
 
     source = tmp_path / "claims.json"
     source.write_text("\n---\n".join(map(json.dumps, claims("ours", CLAIMS))))
