@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -155,12 +154,7 @@ def fingerprint(key: Key, secrets: Json) -> str:
     scrypt over them, salted with what the object is known by, so that equal secrets do not look alike.
     """
     salt = "\0".join([key.kind, key.name, key.organization]).encode()
-    return _fingerprint(json.dumps(secrets, sort_keys=True, default=str).encode(), salt)
-
-
-@functools.lru_cache(maxsize=256)
-def _fingerprint(content: bytes, salt: bytes) -> str:
-    # each takes a twentieth of a second, by design, and a run asks for the same ones more than once
+    content = json.dumps(secrets, sort_keys=True, default=str).encode()
     return hashlib.scrypt(content, salt=salt, n=2**14, r=8, p=1, dklen=6).hex()
 
 
