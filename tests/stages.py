@@ -116,7 +116,7 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def run(stage: Stage, niceness: int = 0) -> None:
+def run(stage: Stage, niceness: int) -> None:
     log = OUT / f"{stage.name}.log"
     start = time.monotonic()
     say(f"{stage.name:>12}  started")
@@ -134,6 +134,11 @@ def run(stage: Stage, niceness: int = 0) -> None:
         say("\n".join(f"{stage.name:>12} | {line}" for line in output.splitlines()[-200:]))
 
 
+def run_all(queue: Sequence[Stage], niceness: int = 0) -> None:
+    for stage in queue:
+        run(stage, niceness)
+
+
 def lanes(chosen: Sequence[str]) -> None:
     """Run the lab's build, the unit tests and then the lab, and beside them the static checks.
 
@@ -143,10 +148,9 @@ def lanes(chosen: Sequence[str]) -> None:
     for name in chosen:
         lane, stage = STAGES[name]
         queues[lane].append(stage)
-    static = threading.Thread(target=lambda: [run(stage, niceness=19) for stage in queues["static"]])
+    static = threading.Thread(target=run_all, args=(queues["static"], 19))
     static.start()
-    for stage in queues["tests"]:
-        run(stage)
+    run_all(queues["tests"])
     static.join()
 
 
