@@ -238,7 +238,8 @@ class Admission:
         errors += self._limits(spec, sku)
         if not shared:
             errors += hatches.errors(spec, self._catalog.engines[sku.engine], (self._tenants or {}).get(tenant))
-        if spec["region"] in self._catalog.regions:
+        # what an engine says rests on zones: of regions that nobody knows there are none
+        if spec["region"] in self._catalog.regions and not self._catalog.regions.keys().isdisjoint(regions):
             told = {error.path for error in errors}
             found = (
                 placement.check(spec, sku, self._catalog, before)
@@ -304,6 +305,9 @@ class Admission:
     def _wrong_anyhow(self, spec: Json) -> list[FieldError]:
         """What no SKU that the claim could have meant would take."""
         meant = [sku for sku in self._catalog.skus.values() if spec.get("engine") in (None, sku.engine)]
+        # the words are those of the nearest one
+        near = nearest(spec.get("sku"), self._catalog.skus)
+        meant.sort(key=lambda sku: sku.name != near)
         found: list[dict[str, FieldError]] = []
         for sku in meant:
             trial = {**copy.deepcopy(spec), "engine": sku.engine}
@@ -395,7 +399,8 @@ class Admission:
         for region in spec["replication"]["regions"]:
             classes = self._catalog.regions.get(region, {}).get("storageClasses", [])
             kind = spec["storage"]["class"]
-            if classes and kind not in classes:
+            # none was given, and an unknown home region has none to fill in
+            if kind and classes and kind not in classes:
                 words = f"in {region} one of {', '.join(classes)}"
                 yield FieldError("spec.storage.class", kind, words, nearest(kind, classes))
         for role, amounts in spec["resources"].items():

@@ -634,6 +634,25 @@ def test_a_wrong_sku_does_not_hide_what_no_sku_would_take() -> None:
     assert set(found) == {"spec.sku", "spec.storage.size", "spec.storage.class", "spec.version"}
 
 
+def test_what_no_sku_would_take_is_said_in_the_words_of_the_nearest() -> None:
+    found = refused({"region": "lagos", "sku": "scy-ring-4", "version": "1.0"})
+    assert found["spec.version"].allowed == "one of 2026.1.0, 2025.4.0, 2025.3.0, 2025.1.2"
+
+
+@pytest.mark.parametrize("sku", sorted(shipped.catalog().skus))
+def test_regions_of_which_none_is_known_are_named(sku: str) -> None:
+    claim, errors = shipped.admit(
+        shipped.document({"sku": sku, "region": "lagos", "replication": {"regions": ["nowhere"]}})
+    )
+    assert claim is None
+    assert {error.path for error in errors} == {"spec.replication.regions", "spec.replication.regions[0]"}
+
+
+def test_an_unknown_home_region_blames_no_storage_class() -> None:
+    found = refused({**SMALL, "region": "atlantis", "replication": {"regions": ["atlantis", "lagos"]}})
+    assert set(found) == {"spec.region", "spec.replication.regions[0]"}
+
+
 def test_a_service_cannot_take_the_place_of_the_tenants_own_policy() -> None:
     claim, errors = shipped.admit(shipped.document({"serviceId": ID, **SMALL}, "default-deny"))
     assert claim is None
