@@ -46,10 +46,10 @@ def quantity(value: object) -> int | float:
     try:
         # the library lets blanks inside pass, which Kubernetes does not
         number = parse_quantity(str(value).replace(" ", "?"))
-    except ValueError:
+        return int(number) if number == int(number) else float(number)
+    except (ValueError, OverflowError):
         words = f"{str(value)!r} is no quantity of Kubernetes, such as 1.5Gi, 500m or 2"
         raise AnsibleFilterError(words) from None
-    return int(number) if number == int(number) else float(number)
 
 
 class FilterModule:

@@ -23,7 +23,7 @@ def test_quantities(text: Any, number: float) -> None:
     assert isinstance(found, float if number == 0.5 else int)
 
 
-@pytest.mark.parametrize("text", ["", "much", "5 Gi", "1Qi"])
+@pytest.mark.parametrize("text", ["", "much", "5 Gi", "1Qi", "inf", "nan"])
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(AnsibleFilterError, match="is no quantity of Kubernetes"):
         apply("quantity", text)
