@@ -24,8 +24,10 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_C
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     CLAIM,
     CONFIG_MAP,
+    DISRUPTION_BUDGET,
     DRIVER,
     GROUP,
+    NETWORK_POLICY,
     VOLUME_CLAIM,
     Alert,
     Kind,
@@ -35,8 +37,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 
 Json = dict[str, Any]
 
-NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
-DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 RULE = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")

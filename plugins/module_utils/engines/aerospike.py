@@ -16,6 +16,7 @@ from dataclasses import replace
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    NETWORK_POLICY,
     Alert,
     Backup,
     Connection,
@@ -53,6 +54,8 @@ _USERS = {
     "exporter": ("read",),
 }
 _PODS = "aerospike.com/cr"
+#: of the operator, as its label says it
+_OPERATOR = "aerospike"
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
@@ -315,13 +318,14 @@ return {status = "Progressing", message = "waiting for the operator"}
         bucket, _slash, path = share.backups.removeprefix("s3://").partition("/")
         # a rule of the operator: what a backup names begins with its namespace and name
         ours = f"{share.namespace}-{share.name}"
-        storage = {"bucket": bucket, "s3-region": shared.s3_region(share)}
+        # Routines are called alike in each region and by each namesake, and one cleans up what is at its place. No
+        # place may be another's.
+        place = [*filter(None, [path.strip("/")]), shared.own_place(share), share.region]
+        storage = {"bucket": bucket, "path": "/".join(place), "s3-region": shared.s3_region(share)}
         mounts = [
             _mount(_secret(share.name, "backup"), "/etc/dbaas/user"),
             _mount(shared.certificate_secret(share.name, share.spec), _CERTIFICATES),
         ]
-        if path.strip("/"):
-            storage["path"] = path.strip("/")
         if share.s3:
             storage |= {"s3-endpoint-override": f"https://{share.s3['endpoint']}", "s3-profile": "default"}
             # the service reads a file of the AWS tools
@@ -367,6 +371,25 @@ return {status = "Progressing", message = "waiting for the operator"}
                     },
                 },
             ),
+            # a pod of its own, which the policy of the nodes does not open: it reads them, writes to object storage,
+            # and is told of the routine by the operator. No service is called like this: names of claims have no dots
+            share.make(
+                NETWORK_POLICY,
+                f"{share.name}.backups",
+                spec={
+                    "podSelector": {"matchLabels": {_PODS: name}},
+                    "policyTypes": ["Ingress", "Egress"],
+                    "ingress": [
+                        {
+                            "from": [
+                                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": _OPERATOR}}}
+                            ],
+                            "ports": [{"protocol": "TCP", "port": BACKUPS}],
+                        }
+                    ],
+                    "egress": [{}],
+                },
+            ),
         ]
 
     def surroundings(self, share: Share) -> Surroundings:
@@ -404,7 +427,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             metrics_services={},
             metrics_endpoints=("exporter",),
             target_labels=(shared.LABEL,),
-            operator_namespaces=("aerospike",),
+            operator_namespaces=(_OPERATOR,),
             volumes=f"workdir-{share.name}-[0-9]+-[0-9]+",
             alerts=tuple(alerts),
             disruption_budget=False,  # the operator makes one

@@ -49,6 +49,8 @@ DEFINITION = Kind(
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications")
 SERVICE = Kind("", "v1", "Service", "services")
 JOB = Kind("batch", "v1", "Job", "jobs")
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 
@@ -237,7 +239,7 @@ class Engine(Protocol):
     start_seconds: int
     #: seconds, an estimate: one node's restart until its data is served again
     restart_seconds: int
-    #: what render makes beside these, of Kubernetes' own kinds
+    #: what render makes beside these, of Kubernetes' own kinds, but for those of what surrounds every engine
     plain: tuple[Kind, ...]
     #: Argo CD's resource.customizations.health.<key>: a Lua check each, made from the rules of observe. Argo CD gives
     #: it no library (no string.…), and one that fails stops every sync of its tenant

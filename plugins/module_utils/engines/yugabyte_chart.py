@@ -19,6 +19,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared, yugabyte
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
     CONFIG_MAP,
+    DISRUPTION_BUDGET,
     DRIVER,
     JOB,
     SECRET,
@@ -37,7 +38,6 @@ from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import
 
 _GIB = 2**30
 _CERTIFICATE = Kind("cert-manager.io", "v1", "Certificate", "certificates")
-_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 _BIN = "/home/yugabyte/bin"
 _CERTIFICATES = "/root/.yugabytedb"
 _ROLES = ("master", "tserver")
@@ -59,7 +59,7 @@ class YugabyteChart(yugabyte.Yugabyte):
     kinds: tuple[Kind, ...] = (STATEFUL_SET,)
     plain: tuple[Kind, ...] = (SERVICE, JOB)
     health: Mapping[str, str] = {}
-    made: tuple[Kind, ...] = (STATEFUL_SET, SERVICE, SECRET, CONFIG_MAP, _BUDGET, _CERTIFICATE)
+    made: tuple[Kind, ...] = (STATEFUL_SET, SERVICE, SECRET, CONFIG_MAP, DISRUPTION_BUDGET, _CERTIFICATE)
 
     def check(self, name: str, spec: Obj, regions: Obj) -> Iterator[FieldError]:
         yield from super().check(name, spec, regions)

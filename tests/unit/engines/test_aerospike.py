@@ -286,7 +286,8 @@ def test_a_target_is_named_by_a_node_of_each_of_its_racks() -> None:
 
 
 def test_regions_let_each_other_in() -> None:
-    policy = only(rendered(WIDE, "shop")["lagos"], "NetworkPolicy")["spec"]
+    policies = [item for item in rendered(WIDE, "shop")["lagos"] if item["kind"] == "NetworkPolicy"]
+    (policy,) = (item["spec"] for item in policies if item["metadata"]["name"] == "shop")
     clients, peers, operators, monitoring = policy["ingress"]
     assert policy["podSelector"] == {"matchLabels": {"aerospike.com/cr": "shop"}}
     assert [port["port"] for port in clients["ports"]] == [4333]
@@ -316,7 +317,15 @@ def test_a_backup_service_and_its_routine() -> None:
             "service": {"http": {"port": 8080}},
             # 14 days of one backup a day
             "backup-policies": {"scheduled": {"retention": {"full": 14}}},
-            "storage": {"s3": {"s3-storage": {"bucket": "dbaas-lagos-123", "s3-region": "us-east-1"}}},
+            "storage": {
+                "s3": {
+                    "s3-storage": {
+                        "bucket": "dbaas-lagos-123",
+                        "path": f"shop/{shipped.ID}/lagos",
+                        "s3-region": "us-east-1",
+                    }
+                }
+            },
         },
         "secrets": [
             {"secretName": "shop-backup", "volumeMount": {"name": "shop-backup", "mountPath": "/etc/dbaas/user"}},
@@ -384,7 +393,7 @@ def test_a_path_and_keys_of_a_regions_object_storage() -> None:
     service = only(objects, "AerospikeBackupService")["spec"]
     assert service["config"]["storage"]["s3"]["s3-storage"] == {
         "bucket": "dbaas-lagos-123",
-        "path": "deep/er",
+        "path": f"deep/er/ring/{shipped.ID}/lagos",
         "s3-region": "af-1",
         "s3-endpoint-override": "https://s3.lagos.example.com",
         "s3-profile": "default",
@@ -394,6 +403,36 @@ def test_a_path_and_keys_of_a_regions_object_storage() -> None:
         "volumeMount": {"name": "object-storage", "mountPath": "/root/.aws/credentials", "subPath": "credentials"},
     }
     assert "AKIDLAGOS" not in json.dumps(service)
+
+
+def test_no_region_and_no_namesake_cleans_up_the_backups_of_another() -> None:
+    # routines keep what they make at <path>/<routine>, and are called alike
+    def places(service_id: str) -> list[str]:
+        spec = {**WIDE, "serviceId": service_id, "backup": {"destination": "s3://backups/tenant-123"}}
+        return [
+            only(objects, "AerospikeBackupService")["spec"]["config"]["storage"]["s3"]["s3-storage"]["path"]
+            for objects in rendered(spec, "shop").values()
+        ]
+
+    found = [*places(shipped.ID), *places(shipped.OPERATION)]
+    assert len({*found}) == len(found) == 4
+
+
+def test_who_takes_backups_reaches_the_nodes_and_object_storage() -> None:
+    policies = {
+        item["metadata"]["name"]: item["spec"]
+        for item in rendered(PLAIN, "shop")["lagos"]
+        if item["kind"] == "NetworkPolicy"
+    }
+    # the operator gives its pod the name of the backup service; the tenant's foundation lets nothing in or out
+    operator = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "aerospike"}}}
+    assert policies["shop.backups"] == {
+        "podSelector": {"matchLabels": {"aerospike.com/cr": "shop-backups"}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [operator], "ports": [{"protocol": "TCP", "port": 8080}]}],
+        "egress": [{}],
+    }
+    assert {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 4333}]} in policies["shop"]["ingress"]
 
 
 def test_backups_can_be_off() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import NETWORK_POLICY, RULE, kinds
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, CLAIM
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import RULE, kinds
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import APPLICATION, CLAIM, NETWORK_POLICY
 
 from tests.unit.runner.test_reconcile import edited, rendered
 from tests.unit.runner.world import UNREACHABLE, World
