@@ -292,7 +292,9 @@ def test_backups_of_every_shard() -> None:
     amounts = {"cpu": "1", "memory": "2Gi"}
     assert cluster({**PLAIN, "backup": {"schedule": "0 */6 * * *"}})["backup"] == {
         "engine": "xtrabackup",
-        "locations": [{"s3": {"bucket": "dbaas-lagos-123", "region": "us-east-1"}}],
+        "locations": [
+            {"s3": {"bucket": "dbaas-lagos-123", "region": "us-east-1", "keyPrefix": f"shop/{shipped.ID}"}},
+        ],
         "schedules": [
             {
                 "name": "scheduled",
@@ -331,7 +333,7 @@ def test_a_path_and_keys_of_a_regions_object_storage() -> None:
             "s3": {
                 "bucket": "dbaas-lagos-123",
                 "region": "us-east-1",
-                "keyPrefix": "deep/er",
+                "keyPrefix": f"deep/er/ring/{shipped.ID}",
                 "endpoint": "s3.lagos.example.com:443",
                 "forcePathStyle": True,
                 "authSecret": {"name": "object-storage", "key": "credentials"},
@@ -339,6 +341,15 @@ def test_a_path_and_keys_of_a_regions_object_storage() -> None:
         }
     ]
     assert "AKIDLAGOS" not in json.dumps(made)
+
+def test_a_namesake_does_not_start_from_the_backups_of_another_service() -> None:
+    # the operator keeps them at <keyPrefix>/<cluster>, and a cluster that finds some there begins with them
+    (before,), (after,) = (
+        cluster({**PLAIN, "serviceId": each * 8 + "-1111-5111-8111-111111111111"})["backup"]["locations"]
+        for each in ("1", "2")
+    )
+    assert before["s3"]["keyPrefix"] != after["s3"]["keyPrefix"]
+
 
 
 def test_no_last_backup() -> None:
