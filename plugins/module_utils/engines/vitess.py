@@ -16,6 +16,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import quant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError, FieldError
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
+    DISRUPTION_BUDGET,
     SERVICE,
     Alert,
     Backup,
@@ -196,6 +197,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             share.make(CLUSTER, share.name, spec=self._cluster(share)),
             _service(share, "vtgate", mysql=MYSQL, grpc=GRPC, vtgate_web=WEB),
             _service(share, "vttablet", vttablet_web=WEB, mysqld=EXPORTER),
+            *_budgets(share),
         ]
 
     def _cluster(self, share: Share) -> Obj:
@@ -326,8 +328,7 @@ return {status = "Progressing", message = "waiting for the operator"}
             "storageClassName": share.spec["storage"]["class"],
             "resources": {"requests": {"storage": _ETCD_VOLUME}},
         }
-        # its own budget would make two for a pod, and then nothing can be evicted
-        etcd = {"resources": shared.amounts(_ETCD), "dataVolumeClaimTemplate": volume, "createPDB": False}
+        etcd = {"resources": shared.amounts(_ETCD), "dataVolumeClaimTemplate": volume}
         return {"etcd": {**etcd, **_standing(share, "etcd")}}
 
     def surroundings(self, share: Share) -> Surroundings:
@@ -366,7 +367,7 @@ return {status = "Progressing", message = "waiting for the operator"}
                     "DatabaseCpuHigh", "warning", shared.cpu_above(share, shared.SERIES, 0.8), 10, "CPU is above 80 %."
                 ),
             ),
-            disruption_budget=True,
+            disruption_budget=False,  # one for each component, see _budgets
         )
 
     def volumes(self, spec: Obj) -> Mapping[str, str]:  # noqa: ARG002 - as Engine has it
@@ -395,7 +396,12 @@ return {status = "Progressing", message = "waiting for the operator"}
         )
 
     def names(self, spec: Obj, regions: Obj) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - as Engine has it
-        return {"Service": ["-vtgate", "-vttablet", "-~"], "Pod": ["-~", "-~-#"], "Deployment": ["-~"]}
+        return {
+            "Service": ["-vtgate", "-vttablet", "-~"],
+            "Pod": ["-~", "-~-#"],
+            "Deployment": ["-~"],
+            "PodDisruptionBudget": ["", ".vtgate"],
+        }
 
     def observe(self, spec: Obj, objects: Sequence[Obj]) -> Observation:
         cluster = next(item for item in objects if item["kind"] == CLUSTER.kind)
@@ -522,6 +528,22 @@ def _backup(share: Share) -> Obj:
         "jobTimeoutMinute": 720,
     }
     return {"engine": "xtrabackup", "locations": [{"s3": s3}], "schedules": [schedule]}
+
+
+def _budgets(share: Share) -> Iterator[Obj]:
+    """One tablet and one vtgate may be evicted at a time. The operator makes a budget for its etcd itself.
+
+    Tablets are pods of a kind of the operator's that has no scale: by maxUnavailable Kubernetes would let none of them
+    go, nor any other pod of such a budget.
+    """
+    tablets = share.spec["resources"]["vttablet"]["replicas"]
+    for name, component, limit in (
+        (share.name, "vttablet", {"minAvailable": tablets - 1}),
+        # no service can be called like this: names of claims have no dots
+        (f"{share.name}.vtgate", "vtgate", {"maxUnavailable": 1}),
+    ):
+        pods = {_CLUSTER_LABEL: share.name, _COMPONENT: component}
+        yield share.make(DISRUPTION_BUDGET, name, spec={**limit, "selector": {"matchLabels": pods}})
 
 
 def _service(share: Share, component: str, **ports: int) -> Obj:

@@ -178,7 +178,6 @@ def test_one_region_has_a_lockserver_of_its_own() -> None:
                 "storageClassName": "fast-nvme",
                 "resources": {"requests": {"storage": "5Gi"}},
             },
-            "createPDB": False,
         }
     }
     assert "topologyReconciliation" not in cluster(PLAIN)
@@ -342,6 +341,7 @@ def test_a_path_and_keys_of_a_regions_object_storage() -> None:
     ]
     assert "AKIDLAGOS" not in json.dumps(made)
 
+
 def test_a_namesake_does_not_start_from_the_backups_of_another_service() -> None:
     # the operator keeps them at <keyPrefix>/<cluster>, and a cluster that finds some there begins with them
     (before,), (after,) = (
@@ -349,7 +349,6 @@ def test_a_namesake_does_not_start_from_the_backups_of_another_service() -> None
         for each in ("1", "2")
     )
     assert before["s3"]["keyPrefix"] != after["s3"]["keyPrefix"]
-
 
 
 def test_no_last_backup() -> None:
@@ -435,8 +434,23 @@ def test_metrics_and_alerts() -> None:
     assert rules["ReplicationBehind"]["expr"] == f"max(vttablet_heartbeat_current_lag_ns{{{where}}}) > 60000000000"
     assert 'persistentvolumeclaim=~"shop-(vttablet|etcd)-.+"' in rules["DatabaseDiskFull"]["expr"]
     assert rules["DatabaseCpuHigh"]["expr"].endswith("> 0.8")
-    budget = only(objects, "PodDisruptionBudget")["spec"]
-    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": {"planetscale.com/cluster": "shop"}}}
+
+
+def test_a_tablet_and_a_vtgate_may_be_evicted_at_a_time() -> None:
+    budgets = {
+        item["metadata"]["name"]: item["spec"]
+        for item in rendered(SHARDED, "shop")["lagos"]
+        if item["kind"] == "PodDisruptionBudget"
+    }
+
+    def of(component: str) -> Json:
+        return {"matchLabels": {"planetscale.com/cluster": "shop", "planetscale.com/component": component}}
+
+    # tablets are of a kind without scale, of which Kubernetes counts no maxUnavailable; vtgates are of Deployments
+    assert budgets == {
+        "shop": {"minAvailable": 11, "selector": of("vttablet")},
+        "shop.vtgate": {"maxUnavailable": 1, "selector": of("vtgate")},
+    }
 
 
 def test_where_clients_connect() -> None:
