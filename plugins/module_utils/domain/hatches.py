@@ -26,8 +26,10 @@ _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _KEPT = re.compile(rf"(?i)secret|password|authentication|{re.escape(GROUP)}/|argocd\.argoproj\.io/")
 #: likewise: which images run (spec.images says so), what a pod may do on its machine and as whom, and other namespaces
 _GUARDED = re.compile(
-    r"(?i)images?|\w*repository|host(path|network|networking|pid|ipc|ports?|users|process)|privileged"
+    r"(?i)(init)?images?|image(registry\w*|nameandtag)|\w*repository|privileged"
+    r"|host(path|network|networking|pid|ipc|ports?|users|process)"
     r"|allowPrivilegeEscalation|capabilities|procMount|sysctls|serviceAccount(Name)?|bearerTokenFile"
+    r"|runAs(User|Group|NonRoot|UserName)|seLinuxOptions|(seccomp|appArmor)Profile"
     r"|namespace|namespaceSelector"
 )
 

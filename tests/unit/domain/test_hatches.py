@@ -362,6 +362,14 @@ def test_patches_are_for_those_who_may() -> None:
         ({"spec": {"initContainers": [{"name": "a", "image": "b"}]}}, "spec.initContainers[0].image"),
         ({"spec": {"additionalVolumes": [{"name": "a", "hostPath": {"path": "/"}}]}}, "[0].hostPath.path"),
         ({"spec": {"containerSecurityContext": {"privileged": True}}}, "spec.containerSecurityContext.privileged"),
+        ({"spec": {"podSecurityContext": {"runAsUser": 0}}}, "spec.podSecurityContext.runAsUser"),
+        ({"spec": {"podSecurityContext": {"runAsNonRoot": False}}}, "spec.podSecurityContext.runAsNonRoot"),
+        ({"spec": {"podSecurityContext": {"seccompProfile": {"type": "Unconfined"}}}}, "seccompProfile.type"),
+        # as MongoDB's and Aerospike's operators call them
+        ({"spec": {"initImage": "registry.example.com/other:1"}}, "spec.initImage"),
+        ({"spec": {"init": {"imageRegistry": "registry.example.com"}}}, "spec.init.imageRegistry"),
+        ({"spec": {"init": {"imageRegistryNamespace": "other"}}}, "spec.init.imageRegistryNamespace"),
+        ({"spec": {"init": {"imageNameAndTag": "other:1"}}}, "spec.init.imageNameAndTag"),
         ({"spec": {"serviceAccountName": "other"}}, "spec.serviceAccountName"),
         ({"spec": {"topologySpreadConstraints": [{"namespaceSelector": {}}]}}, "[0].namespaceSelector"),
         # what the API server refuses stops all that is synced with it
