@@ -123,7 +123,9 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
     def render(self, share: Share) -> list[Obj]:
         spec, node = share.spec, share.spec["resources"]["node"]
         pods = {shared.LABEL: share.name}
-        zones = shared.zones(share.zones[share.region], node["replicas"], spec)
+        # however few nodes there are, all of them: a copy more must not change the pods that there are
+        offered = share.zones[share.region]
+        zones = shared.zones(offered, len(offered), spec)
         dragonfly: Obj = {
             "image": f"{shared.offered(share, 'images', 'server')}:v{spec['version']}",
             "replicas": node["replicas"],

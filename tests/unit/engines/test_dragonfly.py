@@ -62,7 +62,11 @@ def test_a_cache_of_sixteen_gib() -> None:
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {
                     "nodeSelectorTerms": [
-                        {"matchExpressions": [{"key": zone, "operator": "In", "values": ["lagos-a", "lagos-b"]}]}
+                        {
+                            "matchExpressions": [
+                                {"key": zone, "operator": "In", "values": ["lagos-a", "lagos-b", "lagos-c"]}
+                            ]
+                        }
                     ]
                 }
             },
@@ -423,6 +427,13 @@ def test_copies_come_and_go_without_a_restart() -> None:
         ),
         copies,
     ]
+
+
+def test_a_copy_more_changes_no_node_that_there_is() -> None:
+    # the operator restarts nodes for whatever changes in their template, where they may stand included
+    two, three = dragonfly(PLAIN), dragonfly({**PLAIN, "replication": {"factor": 3}})
+    assert (two.pop("replicas"), three.pop("replicas")) == (2, 3)
+    assert two == three
 
 
 def test_a_node_alone_is_away_while_it_restarts() -> None:
