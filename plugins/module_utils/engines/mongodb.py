@@ -138,6 +138,11 @@ return {status = "Progressing", message = status.state or "waiting for the opera
             # their volumes stay where they are
             how = "members restart one at a time; one whose volume lies in a zone that is left does not start again"
             yield Consequence("spec.highAvailability.multiAZ", "rolling", self.restart_seconds * nodes, how)
+        if old["observability"]["metrics"]["enabled"] != new["observability"]["metrics"]["enabled"]:
+            roles = [amounts["replicas"] for role, amounts in old["resources"].items() if role != "mongos"]
+            seconds = self.restart_seconds * sum(roles) * len(old["replication"]["regions"])
+            how = "an exporter beside each member comes or goes: members restart one at a time"
+            yield Consequence("spec.observability.metrics.enabled", "rolling", seconds, how)
         if old["backup"]["enabled"] != new["backup"]["enabled"]:
             how = "a backup agent beside each member comes or goes: members restart one at a time"
             yield Consequence("spec.backup.enabled", "rolling", self.restart_seconds * nodes, how)

@@ -180,6 +180,11 @@ return {status = "Progressing", message = "waiting for the operator"}
             tablets = old["resources"]["mysqld"]["replicas"] * len(old["replication"]["regions"])
             how, never = "in place: the volumes grow", "volumes never shrink"
             yield Consequence("spec.storage.size", "none", 60 * tablets, how, never)
+        for field in ("enabled", "destination"):
+            if old["backup"].get(field) != new["backup"].get(field):
+                tablets = old["resources"]["vttablet"]["replicas"] * len(old["replication"]["regions"])
+                how = "tablets are told where backups are when they start: they restart one at a time"
+                yield Consequence(f"spec.backup.{field}", "rolling", self.restart_seconds * tablets, how)
         if old.get("placement") != new.get("placement"):
             nodes = sum(role["replicas"] for role in old["resources"].values()) * len(old["replication"]["regions"])
             how = (

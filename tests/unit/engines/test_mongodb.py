@@ -565,6 +565,11 @@ def test_what_grows() -> None:
     [
         ({"highAvailability": {"multiAZ": False}}, "spec.highAvailability.multiAZ", "members restart one at a time"),
         ({"backup": {"enabled": False}}, "spec.backup.enabled", "a backup agent beside each member comes or goes"),
+        (
+            {"observability": {"metrics": {"enabled": False}}},
+            "spec.observability.metrics.enabled",
+            "an exporter beside each member comes or goes",
+        ),
     ],
 )
 def test_what_else_restarts_them(change: Json, path: str, how: str) -> None:
@@ -572,6 +577,14 @@ def test_what_else_restarts_them(change: Json, path: str, how: str) -> None:
     # three members in each of three regions
     assert (item.field, item.restart, item.seconds) == (path, "rolling", 1620)
     assert item.how.startswith(how)
+
+
+def test_an_exporter_stands_beside_shards_and_configuration_alone() -> None:
+    sharded = {"sku": "mongo-flex-sharded", "region": "lagos"}
+    dark = admitted({**sharded, "observability": {"metrics": {"enabled": False}}}).spec
+    (item,) = ENGINE.consequences(admitted(sharded).spec, dark)
+    # six members of two shards, and three
+    assert item.seconds == 9 * 180
 
 
 # --- observe -------------------------------------------------------------------------------------------------------

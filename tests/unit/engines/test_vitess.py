@@ -604,6 +604,13 @@ def test_consequences() -> None:
     assert back.how == "2 nodes of each region hand on what they lead, then go"
 
 
+@pytest.mark.parametrize("change", [{"enabled": False}, {"destination": "s3://backups/tenant-123"}])
+def test_tablets_restart_to_be_told_where_backups_are(change: Json) -> None:
+    (path,) = change
+    (item,) = ENGINE.consequences(RUNNING, admitted({**PLAIN, "backup": change}).spec)
+    assert (item.field, item.restart, item.seconds) == (f"spec.backup.{path}", "rolling", 900)
+
+
 # --- observe -------------------------------------------------------------------------------------------------------
 
 OPEN = {f"lagos_{zone}": {"gatewayAvailable": "True"} for zone in "abc"}
