@@ -394,6 +394,9 @@ return {status = "Progressing", message = "waiting for the operator"}
 
     def surroundings(self, share: Share) -> Surroundings:
         where, nodes = shared.selector(share, shared.SERIES), share.spec["resources"]["node"]["replicas"]
+        # 0 is no limit but the device's own end
+        full = share.spec.get("parameters", {}).get("stop-writes-used-pct", 70) or 100
+        soon = full * 6 // 7
         alerts = [
             Alert(
                 "DatabaseUnhealthy",
@@ -405,13 +408,13 @@ return {status = "Progressing", message = "waiting for the operator"}
                 5,
                 "Nodes or partitions of the cluster are missing.",
             ),
-            # the data lies on a raw device, of which the kubelet knows nothing; at 70 % writes stop
+            # the data lies on a raw device, of which the kubelet knows nothing
             Alert(
                 "DatabaseDataFull",
                 "warning",
-                f"max(aerospike_namespace_data_used_pct{{{where}}}) > 60",
+                f"max(aerospike_namespace_data_used_pct{{{where}}}) > {soon}",
                 10,
-                "The data takes more than 60 % of its device; at 70 % writes are refused.",
+                f"The data takes more than {soon} % of its device; at {full} % writes are refused.",
             ),
             Alert("DatabaseCpuHigh", "warning", shared.cpu_above(share, shared.SERIES, 0.8), 10, "CPU is above 80 %."),
         ]

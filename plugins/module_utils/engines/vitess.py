@@ -43,6 +43,9 @@ _ETCD_VOLUME = "5Gi"
 #: what stands beside the tablets: VTOrc, vtctld, the exporter in each tablet, a backup's pod
 _SMALL = {"cpu": "100m", "memory": "256Mi"}
 _BACKUP_POD = {"cpu": "1", "memory": "2Gi"}
+#: in percent; connections, sorting and the copies of replicas want the rest
+_MOST_OF_MEMORY = 75
+_POOL = "innodb_buffer_pool_size"
 #: binary logs are there for whoever follows changes and was away a while
 _LOGS_SECONDS = 3 * 86400
 #: what mysqld's users may do that Vitess works as
@@ -129,6 +132,10 @@ return {status = "Progressing", message = "waiting for the operator"}
         if spec["highAvailability"]["multiAZ"] and min(zones) < 3:
             words = "false: of two zones one holds most of a region's lockserver, and is lost with it"
             yield FieldError("spec.highAvailability.multiAZ", True, words, False)
+        asked, most = spec.get("parameters", {}).get(_POOL, 0), _pool(spec, _MOST_OF_MEMORY)
+        if isinstance(asked, int) and asked > most:
+            words = f"at most {most}, {_MOST_OF_MEMORY} % of mysqld's memory: with more it is killed, or does not start"
+            yield FieldError(f"spec.parameters.{_POOL}", asked, words, most)
         survives, proves = "a shard always survives the loss of a tablet", "passwords never travel in clear"
         yield from shared.always_on(spec, survives, proves)
 
@@ -279,7 +286,7 @@ return {status = "Progressing", message = "waiting for the operator"}
         }
         settings = {
             # of mysqld's memory; connections and sorting take the rest
-            "innodb_buffer_pool_size": quantity.size(mysqld["memory"]) * 6 // 10,
+            _POOL: _pool(spec, 60),
             "binlog_expire_logs_seconds": _LOGS_SECONDS,
             **shared.settings(share, "mysqld"),
         }
@@ -465,6 +472,11 @@ _UNTOLD = (
 def shard_count(spec: Obj) -> int:
     """How many shards the tablets of a region make."""
     return int(spec["resources"]["vttablet"]["replicas"]) // int(spec["replication"]["factor"])
+
+
+def _pool(spec: Obj, percent: int) -> int:
+    """So much of mysqld's memory, in bytes."""
+    return quantity.size(spec["resources"]["mysqld"]["memory"]) * percent // 100
 
 
 def _shards(number: int) -> str:

@@ -500,6 +500,15 @@ def test_metrics_and_alerts() -> None:
     assert "PodDisruptionBudget" not in {item["kind"] for item in objects}
 
 
+@pytest.mark.parametrize(("full", "soon"), [(70, 60), (35, 30), (90, 77), (0, 85)])
+def test_somebody_is_told_before_writes_stop(full: int, soon: int) -> None:
+    spec = {**PLAIN, "parameters": {"stop-writes-used-pct": full}}
+    (group,) = only(rendered(spec, "shop")["lagos"], "PrometheusRule")["spec"]["groups"]
+    (rule,) = [rule for rule in group["rules"] if rule["alert"] == "DatabaseDataFull"]
+    assert rule["expr"].endswith(f"> {soon}")
+    assert f"more than {soon} % of its device; at {full or 100} % writes are refused" in rule["annotations"]["summary"]
+
+
 @pytest.mark.parametrize(("spec", "region", "behind"), [(WIDE, "lagos", True), (WIDE, "frankfurt", False)])
 def test_who_ships_looks_at_how_far_behind_it_is(spec: Json, region: str, behind: bool) -> None:
     (group,) = only(rendered(spec)[region], "PrometheusRule")["spec"]["groups"]

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 ENGINE = Vitess()
 PLAIN: Json = {"sku": "vt-dedicated", "region": "lagos"}
 SHARDED: Json = {"sku": "vt-sharded", "region": "lagos"}
+POOL = "innodb_buffer_pool_size"
 WIDE: Json = {**PLAIN, "replication": {"regions": ["lagos", "frankfurt"]}}
 RUNNING = admitted(PLAIN).spec
 #: a platform that has a lockserver over its regions
@@ -482,6 +483,16 @@ def test_refusals(change: Json, path: str, allowed: str) -> None:
     errors = refused({**PLAIN, **change})
     assert list(errors) == [path]
     assert errors[path].allowed.startswith(allowed)
+
+
+def test_the_pool_of_innodb_fits_mysqlds_memory() -> None:
+    fits = 12 * 2**30
+    assert f"innodb_buffer_pool_size={fits}" in json.dumps(cluster({**PLAIN, "parameters": {POOL: fits}}))
+    found = refused({**PLAIN, "parameters": {POOL: fits + 1}})
+    assert {path: error.nearest for path, error in found.items()} == {f"spec.parameters.{POOL}": fits}
+    # as much is too much once the nodes are smaller
+    smaller = {"mysqld": {"memory": "8Gi"}}
+    assert set(refused({**PLAIN, "resources": smaller, "parameters": {POOL: fits}})) == {f"spec.parameters.{POOL}"}
 
 
 def test_whole_shards_and_a_tablet_for_each_copy() -> None:
