@@ -1,4 +1,4 @@
-"""One lab of two PoPs for all integration tests, set up by our own module, with tenant acme onboarded in both."""
+"""One lab of two PoPs for all tests of a worker, set up by our own module, with tenant acme onboarded in both."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from ansible_test._internal import python_requirements
 
+from tests.lab.binaries import cache_folder
 from tests.tools import tree
 
-HOME = Path("~/.cache/dbaas-platform/ansible-test").expanduser()
+HOME = cache_folder() / "ansible-test"
 # ansible-test downloads get-pip.py from a host of its own; ensurepip does the same from what Python brings.
 GET_PIP = """\
 import subprocess, sys
