@@ -34,13 +34,23 @@ def problem(expression: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
+def _gaps(expression: str) -> tuple[int, ...]:
+    """Seconds between the next 50 firings of a valid expression."""
+    found = times(expression, datetime(2026, 1, 1, tzinfo=UTC), 50)
+    return tuple(int((after - before).total_seconds()) for before, after in pairwise(found))
+
+
 def shortest_gap(expression: str) -> int:
     """Seconds between the two closest of the next 50 firings of a valid expression.
 
     The closest pair, not the mean: a count of backups must cover its retention in the busiest stretch too.
     """
-    found = times(expression, datetime(2026, 1, 1, tzinfo=UTC), 50)
-    return min(int((after - before).total_seconds()) for before, after in pairwise(found))
+    return min(_gaps(expression))
+
+
+def longest_gap(expression: str) -> int:
+    """Seconds for which nothing fires at most, among the next 50 firings of a valid expression."""
+    return max(_gaps(expression))
 
 
 def times(expression: str, after: datetime, count: int) -> list[datetime]:

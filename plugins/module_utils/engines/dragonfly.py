@@ -74,6 +74,8 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
             yield FieldError("spec.resources.node.cpu", node["cpu"], words, str(most))
 
     def warnings(self, spec: Obj) -> Iterator[str]:
+        if not spec["networking"]["tls"]["enabled"]:
+            yield "networking.tls.enabled false: the password and all data travel in clear"
         if spec["backup"]["enabled"]:
             yield (
                 f"backup.retention {spec['backup']['retention']} is not kept by DragonflyDB: snapshots stay until a"

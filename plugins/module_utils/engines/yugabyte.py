@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity
+from ansible_collections.dbaas.platform.plugins.module_utils.domain import quantity, schedule
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import FieldError, InvalidFields
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import shared
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import (
@@ -125,6 +125,14 @@ return {status = "Progressing", message = message}
     def warnings(self, spec: Obj) -> Iterator[str]:
         if certificate := spec["networking"]["tls"].get("certificate"):
             yield f"networking.tls.certificate {certificate} is not used: the operator signs the certificates itself"
+        backup = spec["backup"]
+        if backup["enabled"] and schedule.problem(backup["schedule"]) is None:
+            gap = schedule.longest_gap(backup["schedule"])
+            if quantity.seconds(backup["retention"]) < gap:
+                yield (
+                    f"backup.retention {backup['retention']}: a backup is deleted before there is another one, up to"
+                    f" {gap // 3600} hours after it; until then the service has none"
+                )
 
     def check_change(self, old: Obj, new: Obj) -> Iterator[FieldError]:
         words = "the operator cannot change it on a universe"
@@ -199,14 +207,14 @@ return {status = "Progressing", message = message}
             storage["awsSecretAccessKeySecret"] = {"name": share.s3["secret"], "namespace": share.namespace}
         else:
             storage["data"]["USE_IAM"] = True
-        schedule = {
+        planned = {
             **_source(share.name, name),
             "cronExpression": backup["schedule"],
             "timeBeforeDelete": quantity.seconds(backup["retention"]) * 1000,
         }
         return [
             share.make(STORAGE, name, spec=storage),
-            share.make(SCHEDULE, f"{share.name}-{DATABASE}", spec=schedule),
+            share.make(SCHEDULE, f"{share.name}-{DATABASE}", spec=planned),
         ]
 
     def surroundings(self, share: Share) -> Surroundings:
@@ -324,10 +332,10 @@ SEPARATE = (
 _WAITING = ("Unknown", "NotRegistered", "The operator has not taken the schedule yet.")
 
 
-def _backup_condition(storage: Obj, schedule: Obj) -> tuple[str, str, str]:
+def _backup_condition(storage: Obj, planned: Obj) -> tuple[str, str, str]:
     if storage.get("success") is False:
         return "False", "StorageFailed", str(storage.get("message", ""))
-    state = schedule.get("state", "")
+    state = planned.get("state", "")
     if state and state not in ("Active", "Creating", "Editing"):
         return "False", "ScheduleFailed", f"The schedule is {state}."
     if storage.get("success") and state == "Active":

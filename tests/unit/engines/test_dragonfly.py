@@ -324,6 +324,8 @@ def test_warnings() -> None:
     assert "7d is not kept by DragonflyDB" in kept
     (lost,) = admitted(LOCAL).warnings
     assert "survives the end of all nodes" in lost
+    clear, _kept = admitted({**PLAIN, "networking": {"tls": {"enabled": False}}}).warnings
+    assert "travel in clear" in clear
 
 
 RUNNING, STORED = admitted(PLAIN).spec, admitted(LOCAL).spec

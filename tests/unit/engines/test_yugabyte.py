@@ -309,6 +309,18 @@ def test_zones_must_be_enough_to_lose_one() -> None:
     admitted({**PLAIN, "highAvailability": {"multiAZ": False}}, offered=offered)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "retention", "hours"),
+    [("0 2 * * *", "24h", None), ("0 2 * * *", "23h", 24), ("0 2 * * 1-5", "2d", 72), ("0 2 1 * *", "14d", 744)],
+)
+def test_backups_that_are_gone_before_there_are_others(schedule: str, retention: str, hours: int | None) -> None:
+    found = admitted({**PLAIN, "backup": {"schedule": schedule, "retention": retention}}).warnings
+    assert [f"up to {hours} hours after it" in warning for warning in found] == ([True] if hours else [])
+    assert (
+        admitted({**PLAIN, "backup": {"enabled": False, "schedule": schedule, "retention": retention}}).warnings == ()
+    )
+
+
 RUNNING = admitted(PLAIN).spec
 UNIVERSES = "the operator cannot change it on a universe"
 SCHEDULES = "the operator cannot change it on a schedule"
