@@ -231,6 +231,8 @@ return {status = "Progressing", message = "waiting for the operator"}
                 {
                     "name": _cell(zone),
                     "zone": zone,
+                    # else the operator takes a place that is called after the cluster alone, as another tenant's is
+                    **({"lockserver": _spanning(share, f"local/{_cell(zone)}")} if len(share.domains) > 1 else {}),
                     "gateway": {
                         "replicas": gates[zone],
                         "resources": shared.amounts(spec["resources"]["vtgate"]),
@@ -332,9 +334,7 @@ return {status = "Progressing", message = "waiting for the operator"}
     @staticmethod
     def _lockserver(share: Share) -> Obj:
         if len(share.domains) > 1:
-            root = f"/vitess/{share.namespace}/{share.name}/global"
-            address = shared.offered(share, "lockserver")
-            return {"external": {"implementation": "etcd2", "address": address, "rootPath": root}}
+            return _spanning(share, "global")
         volume = {
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": share.spec["storage"]["class"],
@@ -486,6 +486,13 @@ def _shards(number: int) -> str:
 def _cell(zone: str) -> str:
     """A zone as Vitess calls it: names of cells have no hyphens."""
     return zone.replace("-", "_")
+
+
+def _spanning(share: Share, place: str) -> Obj:
+    """A place of the service's own in the lockserver that spans regions, and that all tenants share."""
+    root = f"/vitess/{share.namespace}/{share.name}/{share.spec['serviceId']}/{place}"
+    address = shared.offered(share, "lockserver")
+    return {"external": {"implementation": "etcd2", "address": address, "rootPath": root}}
 
 
 def _gate(name: str) -> str:

@@ -265,9 +265,14 @@ def test_each_region_has_its_own_cells_of_one_vitess(region: str) -> None:
         "external": {
             "implementation": "etcd2",
             "address": "topology.example.com:2379",
-            "rootPath": "/vitess/tenant-123/shop/global",
+            "rootPath": f"/vitess/tenant-123/shop/{shipped.ID}/global",
         }
     }
+    # without these the operator takes /vitess/<cluster>/local/<cell>, where another tenant's shop is as well
+    assert [cell["lockserver"]["external"]["rootPath"] for cell in spec["cells"]] == [
+        f"/vitess/tenant-123/shop/{shipped.ID}/local/{cell}" for cell in cells
+    ]
+    assert {cell["lockserver"]["external"]["address"] for cell in spec["cells"]} == {"topology.example.com:2379"}
     # what the other region's operator made is no left-over
     assert spec["topologyReconciliation"] == {
         "registerCellsAliases": False,
