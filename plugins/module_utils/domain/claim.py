@@ -250,7 +250,8 @@ class Admission:
             warnings += [] if shared else engine.warnings(spec)
         if before is not None:
             changes = [*placement.check_change(before, spec)]
-            if not shared and not changes:
+            # of another engine's service an engine can say nothing
+            if not shared and not changes and before.get("engine") == sku.engine:
                 changes += engine.check_change(before, spec)
             told = {error.path for error in changes}
             errors += [*changes, *(error for error in self._changes(before, spec, leaves) if error.path not in told)]

@@ -529,6 +529,18 @@ def test_changes_that_are_refused(change: Json, path: str, words: str) -> None:
     assert errors[path].allowed == words
 
 
+@pytest.mark.parametrize("sku", sorted(shipped.catalog().skus))
+def test_no_service_becomes_one_of_another_engine(sku: str) -> None:
+    offered = shipped.catalog().skus[sku]
+    before = admitted(
+        {"sku": "dfly-mem-16g" if offered.engine != "dragonfly" else "mongo-flex-rs", "region": "lagos"}
+    ).spec
+    claim, errors = shipped.admit(shipped.document({"serviceId": ID, "sku": sku, "region": "lagos"}), before=before)
+    assert claim is None
+    paths = {error.path for error in errors}
+    assert "spec.engine" in paths or (sku in ("yb-shared", "vt-shared") and "spec.plan" in paths)
+
+
 def test_storage_never_shrinks_whatever_the_engine_can() -> None:
     before = merged(admitted(SMALL).spec, {"storage": {"size": "1Ti"}})
     (error,) = claims.Admission._changes(before, admitted(SMALL).spec)
