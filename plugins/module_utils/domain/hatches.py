@@ -232,9 +232,11 @@ def _lost(before: Json, after: Json) -> list[str]:
         if _at(before, name) != _at(after, name)
     ]
     others = [
-        f"metadata.{name}" for name in sorted({*after["metadata"]} - {"name", "namespace", "labels", "annotations"})
+        f"metadata.{name}"
+        for name in sorted(map(str, {*after["metadata"]} - {"name", "namespace", "labels", "annotations"}))
     ]
-    others += sorted({*after} - {*before, "status"})
+    # keys of YAML need not be text
+    others += sorted(map(str, {*after} - {*before, "status"}))
     odd = [path for part in ("labels", "annotations") for path in _odd_marks(part, after["metadata"].get(part, {}))]
     was, now = dict(_kept(before, "", kept=False)), dict(_kept(after, "", kept=False))
     changed = [path for path in {**was, **now} if was.get(path) != now.get(path)]
@@ -248,7 +250,7 @@ def _odd_marks(part: str, marks: Any) -> Iterator[str]:
         return
     for key, value in marks.items():
         fits = isinstance(value, str) and (part == "annotations" or _VALUE.fullmatch(value))
-        if not fits or not _LABEL.fullmatch(key):
+        if not fits or not isinstance(key, str) or not _LABEL.fullmatch(key):
             yield f"metadata.{part}.{key}"
 
 

@@ -378,6 +378,10 @@ def test_patches_are_for_those_who_may() -> None:
         ({"metadata": {"annotations": {"a b": "c"}}}, "metadata.annotations.a b"),
         ({"metadata": {"labels": []}}, "metadata.labels"),
         ({"data": {"a": "b"}}, "leaves data of"),
+        # a key of YAML need not be text
+        ({1: "a"}, "leaves 1 of"),
+        ({"metadata": {1: "a", "b": "c"}}, "leaves metadata.1, metadata.b of"),
+        ({"metadata": {"labels": {1: "a"}}}, "metadata.labels.1"),
     ],
 )
 def test_a_patch_leaves_who_an_object_is_and_what_guards_it(patch: Json, path: str) -> None:
