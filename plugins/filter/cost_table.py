@@ -62,7 +62,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain import table
 def cost_table(result: dict[str, Any]) -> list[str]:
     try:
         return tables.costs(result)
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise AnsibleFilterError("no result of service_claim or service_claims") from None
 
 

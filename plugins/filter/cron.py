@@ -58,12 +58,21 @@ def cron(expression: str, count: int = 1, timezone: str = "UTC", start: str | No
     try:
         zone = ZoneInfo(str(timezone))
         moment = datetime.fromisoformat(str(start)) if start else datetime.now(UTC)
-    except (ValueError, KeyError, OSError) as error:
+        after = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+    except (ValueError, KeyError, OSError, OverflowError) as error:
         raise AnsibleFilterError(f"cron: {error}") from None
     if wrong := schedule.problem(str(expression)):
         raise AnsibleFilterError(f"{str(expression)!r} is no cron expression; allowed: {wrong}")
-    after = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
-    return [time.isoformat() for time in schedule.times(str(expression), after, int(count))]
+    try:
+        wanted = int(count)
+    except (OverflowError, TypeError, ValueError):
+        wanted = -1
+    if wanted < 0:
+        raise AnsibleFilterError(f"cron: {count!r} is no count of times; allowed: a whole number")
+    try:
+        return [time.isoformat() for time in schedule.times(str(expression), after, wanted)]
+    except (OverflowError, ValueError):
+        raise AnsibleFilterError(f"cron: so many times after {after.isoformat()} are not in the calendar") from None
 
 
 class FilterModule:

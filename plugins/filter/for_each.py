@@ -42,12 +42,20 @@ _value:
   elements: raw
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 
-def for_each(data: Any, names: list[str], placeholder: str = "{pop}") -> list[Any]:
-    return [_named(data, placeholder, name) for name in names]
+
+def for_each(data: Any, names: Iterable[str], placeholder: str = "{pop}") -> list[Any]:
+    # a text would be taken letter by letter
+    each = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
+    if each is None or not all(isinstance(name, str) for name in each):
+        raise AnsibleFilterError(f"for_each: {names!r} is no list of names")
+    if not isinstance(placeholder, str) or not placeholder:
+        raise AnsibleFilterError(f"for_each: {placeholder!r} is no placeholder; allowed: a text such as {{pop}}")
+    return [_named(data, placeholder, name) for name in each]
 
 
 def _named(data: Any, placeholder: str, name: str) -> Any:

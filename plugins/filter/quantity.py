@@ -44,10 +44,12 @@ def quantity(value: object) -> int | float:
     except ImportError:
         raise AnsibleFilterError("dbaas.platform.quantity needs the Python package kubernetes.") from None
     try:
-        # the library lets blanks inside pass, which Kubernetes does not
+        # the library lets pass what Kubernetes does not: blanks inside, digits of other scripts, numbers without end
         number = parse_quantity(str(value).replace(" ", "?"))
+        if not (str(value).isascii() and number.is_finite() and abs(number) < 2**63):
+            raise ValueError(value)
         return int(number) if number == int(number) else float(number)
-    except (ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         words = f"{str(value)!r} is no quantity of Kubernetes, such as 1.5Gi, 500m or 2"
         raise AnsibleFilterError(words) from None
 

@@ -44,9 +44,9 @@ class RunnerLookup(LookupBase):
         }
 
     @staticmethod
-    def service(term: str) -> Json:
+    def service(term: Any) -> Json:
         """Options that name the service of a term `tenant/name`."""
-        tenant, slash, name = term.partition("/")
+        tenant, slash, name = str(term).partition("/")
         if not (tenant and slash and name):
             raise AnsibleError(f"{term!r}: allowed is <tenant>/<service>")
         return {"tenant": tenant, "names": [name]}

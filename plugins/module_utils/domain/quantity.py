@@ -36,7 +36,7 @@ def seconds(text: str) -> int:
 
 def elapsed(text: str) -> int:
     """Seconds of a duration of several units too, the largest first (`1h30m`). Raises ValueError."""
-    parts = re.findall(r"(\d+)([wdhms])", text)
+    parts = re.findall(r"([0-9]+)([wdhms])", text)
     units = [unit for _number, unit in parts]
     if (
         not parts

@@ -202,6 +202,8 @@ def test_a_clash_in_years_to_come_is_found() -> None:
         ("61 * * * *", "UTC", "2026-01-01", "a cron expression (Bad minute)"),
         ("0 4 * * *", "Africa/Lagoss", "2026-01-01", "nearest: Africa/Lagos"),
         ("0 4 * * *", "UTC", "2026-13-01", "start: given '2026-13-01', allowed: a day such as 2026-01-01"),
+        ("0 4 * * *", "UTC", "0001-01-01", "start: given '0001-01-01', allowed: a day such as 2026-01-01"),
+        ("0 4 * * *", "UTC", "9999-12-31", "start: given '9999-12-31', allowed: a day such as 2026-01-01"),
         ("0 4 * * *", "UTC", "20260101", "start: given '20260101'"),
         ("0 * * * *", "Australia/Lord_Howe", "2026-01-01", "where summer time is no whole hour"),
     ],

@@ -23,8 +23,26 @@ def test_quantities(text: Any, number: float) -> None:
     assert isinstance(found, float if number == 0.5 else int)
 
 
-@pytest.mark.parametrize("text", ["", "much", "5 Gi", "1Qi", "inf", "nan"])
-def test_what_is_no_quantity(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    # Kubernetes knows no number of 2^63 and more, no digits of other scripts, and nothing that is none
+    [
+        "",
+        "much",
+        "5 Gi",
+        "1Qi",
+        "inf",
+        "nan",
+        "1e999999",
+        "8Ei",
+        "-8Ei",
+        "1e9999999999999999999",
+        "１Gi",
+        None,
+        [],
+    ],
+)
+def test_what_is_no_quantity(text: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="is no quantity of Kubernetes"):
         apply("quantity", text)
 
@@ -34,7 +52,7 @@ def test_durations(text: str, number: int) -> None:
     assert apply("duration", text) == number
 
 
-@pytest.mark.parametrize("text", ["", "30", "30m1h", "1h1h", "1.5h", " 30m", "30ms"])
+@pytest.mark.parametrize("text", ["", "30", "30m1h", "1h1h", "1.5h", " 30m", "30ms", "１h"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(AnsibleError, match=r"not a duration: .*allowed: such as 90s"):
         apply("duration", text)
@@ -53,6 +71,13 @@ def test_the_next_times_of_a_cron_expression() -> None:
         (("never",), "is no cron expression; allowed: five fields"),
         (("0 3 * * *", 1, "Mars/Olympus"), "Mars/Olympus"),
         (("0 3 * * *", 1, "UTC", "soon"), "soon"),
+        (("0 3 * * *", None), "None is no count of times"),
+        (("0 3 * * *", "many"), "'many' is no count of times"),
+        (("0 3 * * *", -1), "-1 is no count of times"),
+        (("0 3 * * *", float("inf")), "inf is no count of times"),
+        (("0 3 * * *", 10**30), "are not in the calendar"),
+        (("0 3 * * *", 3, "UTC", "9999-12-30"), "after 9999-12-30T00:00:00\\+00:00 are not in the calendar"),
+        (("0 3 * * *", 1, "Africa/Lagos", "9999-12-31T23:59:59+00:00"), "cron: "),
     ],
 )
 def test_what_is_no_schedule(asked: tuple[Any, ...], words: str) -> None:
@@ -82,5 +107,28 @@ def test_what_services_cost() -> None:
         "2 services                                                      2700",
     ]
     assert apply("cost_table", {"claims": [], "operations": []}) == ["nothing changes"]
-    with pytest.raises(AnsibleFilterError, match="no result of service_claim or service_claims"):
-        apply("cost_table", {"msg": "x"})
+    odd: list[Any] = [{"msg": "x"}, {"claim": claim, "operations": [{**operation, "plan": "x"}]}]
+    for result in odd:
+        with pytest.raises(AnsibleFilterError, match="no result of service_claim or service_claims"):
+            apply("cost_table", result)
+
+
+def test_the_same_once_for_each_name() -> None:
+    data = {"{pop}-a": ["in {pop}", 1]}
+    assert apply("for_each", data, ["lagos"]) == [{"lagos-a": ["in lagos", 1]}]
+    assert apply("for_each", "{pop}", (name for name in ("a", "b"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("lagos",), "'lagos' is no list of names"),
+        ((None,), "None is no list of names"),
+        (([1],), r"\[1\] is no list of names"),
+        ((["a"], ""), "'' is no placeholder"),
+        ((["a"], None), "None is no placeholder"),
+    ],
+)
+def test_what_has_no_names(asked: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=words):
+        apply("for_each", {"{pop}": 1}, *asked)

@@ -19,7 +19,7 @@ from tests.tools.tree import ROOT
 from tests.unit.runner.world import World, claim, copy
 
 
-def lookup(name: str, *terms: str, **options: Any) -> list[Any]:
+def lookup(name: str, *terms: Any, **options: Any) -> list[Any]:
     found: list[Any] = lookup_loader.get(f"dbaas.platform.{name}").run(list(terms), variables={}, **options)
     return found
 
@@ -65,7 +65,7 @@ def test_a_service_and_its_connection(services: World) -> None:
 
 @pytest.mark.parametrize("name", ["service_claim", "connection"])
 def test_terms_name_tenant_and_service(services: World, name: str) -> None:
-    for term in ("orders", "/orders", "acme/"):
+    for term in ("orders", "/orders", "acme/", 123, None):
         with pytest.raises(AnsibleError, match="allowed is <tenant>/<service>"):
             lookup(name, term)
     with pytest.raises(AnsibleError, match="nearest: orders"):

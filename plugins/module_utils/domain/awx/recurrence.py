@@ -25,7 +25,8 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.validation i
 #: the calendar repeats after so many years, and what a zone's rules are today is all that can be known
 _YEARS = 28
 _DAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
-_START = re.compile(r"\d{4}-\d{2}-\d{2}")
+#: AWX reads no year of fewer digits, and the calendar ends with the year 9999
+_START = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
