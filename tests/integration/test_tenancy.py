@@ -116,6 +116,39 @@ def test_a_claim_over_quota_or_out_of_its_regions_is_refused(tenants: Platform) 
     assert "services in all: 1 are used, the quota is 0" in " ".join(" ".join(tenants.printed[-2:]).split())
 
 
+@pytest.mark.parametrize(
+    ("account", "verb", "group", "resource", "may"),
+    [
+        ("aerospike-operator-controller-manager", "patch", "asdb.aerospike.com", "aerospikeclusters/status", True),
+        ("aerospike-operator-controller-manager", "delete", "asdb.aerospike.com", "aerospikeclusters", False),
+        ("vitess-backups", "create", "planetscale.com", "vitessbackups", True),
+        ("vitess-backups", "delete", "planetscale.com", "vitessshards", False),
+        ("aerospike-backup-service", "get", "", "secrets", False),
+    ],
+)
+def test_pods_may_what_they_need_in_their_namespace_alone(
+    tenants: Platform, account: str, verb: str, group: str, resource: str, may: bool
+) -> None:
+    lagos = tenants.lab.api("lagos", "admin")
+    until(lambda: lagos.get(f"/api/v1/namespaces/tenant-calm/serviceaccounts/{account}"))
+
+    def allowed(namespace: str) -> bool:
+        kind, _slash, part = resource.partition("/")
+        asked = {"namespace": namespace, "verb": verb, "group": group, "resource": kind, "subresource": part}
+        user = f"system:serviceaccount:tenant-calm:{account}"
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": asked},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        return bool(lagos.request("POST", path, json.dumps(review).encode())["status"]["allowed"])
+
+    # Kubernetes takes a moment to know a binding
+    until(lambda: allowed("tenant-calm") == may)
+    assert not allowed("tenant-tight")
+
+
 def test_pods_find_the_quota_beneath(tenants: Platform) -> None:
     lagos = tenants.lab.api("lagos", "admin")
     path = "/api/v1/namespaces/tenant-tight/resourcequotas/tenant"

@@ -130,6 +130,11 @@ def _tenant_values(pop: Pop, platform: Platform, catalog: Catalog) -> Json:
             "path": paths.services("%s", pop.name),
         },
         "kinds": allowed_kinds(catalog.charts),
+        "accounts": [
+            {"name": name, "rules": list(rules)}
+            for engine in ENGINES.values()
+            for name, rules in getattr(engine, "accounts", {}).items()
+        ],
         # a list, and here also where there is none: a tenant's own values cannot add to it
         "charts": [
             {"engine": engine, "repoURL": chart["repoURL"], "name": chart["name"], "kinds": _named(CHARTS[engine].made)}
@@ -257,6 +262,7 @@ def _projects(pop: Pop, platform: Platform) -> list[Json]:
         ("argoproj.io", "Application"),
         ("", "ResourceQuota"),
         ("", "LimitRange"),
+        ("", "ServiceAccount"),
         ("networking.k8s.io", "NetworkPolicy"),
         ("rbac.authorization.k8s.io", "Role"),
         ("rbac.authorization.k8s.io", "RoleBinding"),

@@ -88,6 +88,20 @@ class Aerospike:
     }
     #: of the namespace, of its storage engine, of the node
     places = ("namespace", "storage-engine", "service")
+    #: nodes read what they are of and write into its status what has become of them; the operator looks for both names
+    accounts: Mapping[str, Sequence[Obj]] = {
+        "aerospike-operator-controller-manager": (
+            {"apiGroups": [_GROUP], "resources": ["aerospikeclusters"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [_GROUP], "resources": ["aerospikeclusters/status"], "verbs": ["get", "patch", "update"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch", "update"]},
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps", "persistentvolumeclaims", "services"],
+                "verbs": ["get", "list"],
+            },
+        ),
+        "aerospike-backup-service": (),
+    }
     roles = (("node",),)
     health: Mapping[str, str] = {
         f"{_GROUP}_{CLUSTER.kind}": """\

@@ -251,6 +251,8 @@ class Engine(Protocol):
     #   that names another one is refused;
     # `roles`: the roles that a SKU may have, each choice sorted; the catalog is held to it;
     # `places`: where parameters can be rendered to; the catalog then says of each, or it is not offered;
+    # `accounts`, where pods run as ServiceAccounts of the tenant's namespace that the operator does not make: name ->
+    #   rules of its Role; each tenant's foundation makes them;
     # `parting`, where nodes of a region that is left must hand over first: the region's rendered objects -> as they are
     #   until they go; with it `remains`: the live ones -> why they must not go yet, "" when they may.
 

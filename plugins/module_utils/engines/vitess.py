@@ -36,6 +36,7 @@ CLUSTER = Kind("planetscale.com", "v2", "VitessCluster", "vitessclusters")
 KEYSPACE = "main"
 MYSQL, GRPC, WEB, EXPORTER, ETCD, ETCD_PEERS = 3306, 15999, 15000, 9104, 2379, 2380
 _CLUSTER_LABEL, _COMPONENT = "planetscale.com/cluster", "planetscale.com/component"
+_KEEPER = "vitess-backups"
 _GATE_SECONDS = 60
 #: of each member of a region's own lockserver
 _ETCD = {"cpu": "200m", "memory": "512Mi"}
@@ -99,6 +100,22 @@ class Vitess:
     #: my.cnf of mysqld, flags of tablets and of gates
     places = ("mysqld", "vttablet", "vtgate")
     roles = (("mysqld", "vtgate", "vttablet"),)
+    #: what looks after backups is a pod of the operator's in the cluster's namespace
+    accounts: Mapping[str, Sequence[Obj]] = {
+        _KEEPER: (
+            {"apiGroups": [CLUSTER.group], "resources": ["vitessshards"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [CLUSTER.group], "resources": ["vitessbackups", "vitessbackupstorages"], "verbs": ["*"]},
+            {
+                "apiGroups": [CLUSTER.group],
+                "resources": [
+                    *("vitessbackups/status", "vitessbackupstorages/status"),
+                    *("vitessbackups/finalizers", "vitessbackupstorages/finalizers"),
+                ],
+                "verbs": ["get", "patch", "update"],
+            },
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        ),
+    }
     health: Mapping[str, str] = {
         f"{CLUSTER.group}_{CLUSTER.kind}": """\
 local status = obj.status or {}
@@ -551,7 +568,13 @@ def _backup(share: Share) -> Obj:
         # the operator's own ten minutes are over before much is copied
         "jobTimeoutMinute": 720,
     }
-    return {"engine": "xtrabackup", "locations": [{"s3": s3}], "schedules": [schedule]}
+    return {
+        "engine": "xtrabackup",
+        "locations": [{"s3": s3}],
+        "schedules": [schedule],
+        # else it would run as the operator's own, by that name
+        "subcontroller": {"serviceAccountName": _KEEPER},
+    }
 
 
 def _budgets(share: Share) -> Iterator[Obj]:

@@ -261,9 +261,26 @@ def test_without_a_chart_a_tenants_own_values_bring_none(tmp_path: Path) -> None
     assert [name for name in other if name.startswith("Application/chart-")] == []
 
 
+def test_pods_have_accounts_with_what_they_need_and_a_tenants_own_values_bring_none(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {})
+    name = "vitess-backups"
+    assert objects[f"ServiceAccount/{name}"]["metadata"]["namespace"] == "tenant-123"
+    rules = {resource: rule["verbs"] for rule in objects[f"Role/{name}"]["rules"] for resource in rule["resources"]}
+    # what looks after backups does not touch the database
+    assert (rules["vitessbackups"], rules["vitessshards"]) == (["*"], ["get", "list", "watch"])
+    binding = objects[f"RoleBinding/{name}"]
+    assert binding["roleRef"]["name"] == name
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "tenant-123"}]
+    assert "ServiceAccount/aerospike-backup-service" in objects
+    assert "Role/aerospike-backup-service" not in objects
+    evil = "accounts: [{name: evil, rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]}]\n"
+    assert template(tmp_path, f"owners: []\n{evil}") == template(tmp_path, "owners: []\n")
+
+
 def test_without_quotas_the_chart_makes_neither(tmp_path: Path) -> None:
     kinds = {name.partition("/")[0] for name in rendered(tmp_path, {})}
-    assert kinds == {"Namespace", "NetworkPolicy", "Role", "RoleBinding", "AppProject", "Application"}
+    others = {"Namespace", "NetworkPolicy", "ServiceAccount", "AppProject", "Application"}
+    assert kinds == {"Role", "RoleBinding", *others}
     emptied = rendered(tmp_path, {}, quota={})
     assert emptied["ResourceQuota/tenant"]["spec"] == {"hard": {}}
     assert emptied["LimitRange/tenant"]["spec"] == {"limits": []}
@@ -315,7 +332,7 @@ def test_no_text_of_a_tenant_becomes_an_object(tmp_path: Path) -> None:
         tmp_path, documents.dump({"owners": ["a\n---\nkind: ClusterRole\nmetadata: {name: evil}\n", '"{{']})
     )
     assert {name.partition("/")[0] for name in objects} == {
-        "Namespace", "NetworkPolicy", "Role", "RoleBinding", "AppProject", "Application",
+        "Namespace", "NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "AppProject", "Application",
     }  # fmt: skip
     assert objects["RoleBinding/owner"]["subjects"][0]["name"].startswith("a\n---\n")
 

@@ -317,6 +317,7 @@ def test_backups_of_every_shard() -> None:
                 "jobTimeoutMinute": 720,
             }
         ],
+        "subcontroller": {"serviceAccountName": "vitess-backups"},
     }
     assert "backup" not in cluster({**PLAIN, "backup": {"enabled": False}})
 

@@ -90,6 +90,41 @@ subjects:
     name: {{ . | quote }}
   {{- end }}
 ---
+{{- range .Values.accounts }}
+# Pods of engines run as these, and their operators do not make them.
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  namespace: {{ $namespace }}
+  labels: {{ toYaml $labels | nindent 4 }}
+---
+{{- if .rules }}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ .name }}
+  namespace: {{ $namespace }}
+  labels: {{ toYaml $labels | nindent 4 }}
+rules: {{ toYaml .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .name }}
+  namespace: {{ $namespace }}
+  labels: {{ toYaml $labels | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ .name }}
+    namespace: {{ $namespace }}
+---
+{{- end }}
+{{- end }}
 apiVersion: argoproj.io/v1alpha1
 kind: AppProject
 metadata:
