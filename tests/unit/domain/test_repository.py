@@ -17,6 +17,7 @@ from tests.unit.domain import shipped
 
 Json = dict[str, Any]
 
+ACCOUNTS = {name: rules for engine in ENGINES.values() for name, rules in getattr(engine, "accounts", {}).items()}
 POP = shipped.platform().pops["lagos"]
 
 
@@ -53,8 +54,17 @@ def test_what_all_foundations_of_a_pop_are_rendered_with() -> None:
         "argocd": {"namespace": "cd", "destination": "here"},
         "repository": {"url": shipped.platform().repo_url, "branch": "main", "path": "tenants/%s/lagos/services"},
         "kinds": repository.allowed_kinds(),
+        "accounts": [{"name": name, "rules": list(rules)} for name, rules in ACCOUNTS.items()],
         "charts": [],
     }
+    assert set(ACCOUNTS) == {"aerospike-operator-controller-manager", "aerospike-backup-service", "vitess-backups"}
+
+
+def test_operators_look_after_every_tenants_namespace() -> None:
+    sources = {name: item["spec"]["source"] for name, item in applications(components=COMPONENTS).items()}
+    values = {name: sources[f"dbaas-operator-{name}"]["helm"]["valuesObject"] for name in ("aerospike", "mongodb")}
+    # both charts would have them look after a few, or their own
+    assert values == {"aerospike": {"watchNamespaces": ""}, "mongodb": {"watchAllNamespaces": True}}
 
 
 def test_health_checks_use_no_library() -> None:
