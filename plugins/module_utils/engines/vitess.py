@@ -153,6 +153,10 @@ return {status = "Progressing", message = "waiting for the operator"}
         if isinstance(asked, int) and asked > most:
             words = f"at most {most}, {_MOST_OF_MEMORY} % of mysqld's memory: with more it is killed, or does not start"
             yield FieldError(f"spec.parameters.{_POOL}", asked, words, most)
+        backup = spec["backup"]
+        if len(spec["replication"]["regions"]) > 1 and backup["enabled"] and "destination" not in backup:
+            words = "an address that all regions reach: tablets elsewhere begin with the home region's first backup"
+            yield FieldError("spec.backup.destination", None, words)
         survives, proves = "a shard always survives the loss of a tablet", "passwords never travel in clear"
         yield from shared.always_on(spec, survives, proves)
 

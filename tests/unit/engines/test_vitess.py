@@ -21,7 +21,8 @@ ENGINE = Vitess()
 PLAIN: Json = {"sku": "vt-dedicated", "region": "lagos"}
 SHARDED: Json = {"sku": "vt-sharded", "region": "lagos"}
 POOL = "innodb_buffer_pool_size"
-WIDE: Json = {**PLAIN, "replication": {"regions": ["lagos", "frankfurt"]}}
+EVERYWHERE: Json = {"destination": "s3://dbaas-lagos-123"}
+WIDE: Json = {**PLAIN, "replication": {"regions": ["lagos", "frankfurt"]}, "backup": EVERYWHERE}
 RUNNING = admitted(PLAIN).spec
 #: a platform that has a lockserver over its regions
 SPANNED = shipped.changed_catalog(
@@ -245,6 +246,12 @@ def test_several_regions_want_a_lockserver_over_them() -> None:
     nothing = shipped.changed_catalog({"engines/vitess/topologies/dedicated/many": "stretched"})
     with pytest.raises(InvalidFields, match=r"engines\.vitess\.lockserver"):
         render(admitted(WIDE, offered=nothing), nothing, shipped.platform(), shipped.STAMP)
+
+
+def test_several_regions_begin_with_one_backup() -> None:
+    error = refused({**WIDE, "backup": {}}, offered=SPANNED)["spec.backup.destination"]
+    assert (error.given, error.allowed.partition(":")[0]) == (None, "an address that all regions reach")
+    admitted({**WIDE, "backup": {"enabled": False}}, offered=SPANNED)
 
 
 def test_never_active_in_two_regions() -> None:
