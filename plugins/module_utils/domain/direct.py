@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, SNAPSHOT_OF
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.differences import differences
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import DbaasError
@@ -80,10 +79,8 @@ def leftovers(live: Iterable[Json], wanted: Iterable[Json], copy: Json) -> list[
     ]
 
 
-def file_of(copy: Json, objects: Iterable[Json], yaml: Yaml) -> bytes:
-    """The derived file of a service in a PoP as its live objects say it, the copy first."""
-    metadata = copy["metadata"]
-    path = paths.claim(metadata["namespace"].removeprefix("tenant-"), metadata["name"])
+def file_of(copy: Json, objects: Iterable[Json], path: str, yaml: Yaml) -> bytes:
+    """The derived file of a service in a PoP as its live objects say it, the copy first; path: its claim's."""
     return derived_file(path, yaml.dump_all(map(stripped, [copy, *objects])))
 
 

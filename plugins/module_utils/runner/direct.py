@@ -209,7 +209,10 @@ class Clusters:
             stamp = tuple(annotation(copy, each) for each in ("catalog-revision", "renderer"))
             read = [] if self._whole or stamp == self._made_by else self._read(pop, tenant_id, name)
             rest = [item for item in (*objects, *read) if item["kind"] != CLAIM.kind]
-            return direct.file_of(copy, rest, base.YAML)
+            # what deletes it writes this name: as in Git where no copy is declared any more
+            kept = paths.retained(tenant_id, name) in files and paths.claim(tenant_id, name) not in files
+            path = (paths.retained if kept else paths.claim)(tenant_id, name)
+            return direct.file_of(copy, rest, path, base.YAML)
 
         files[paths.service(tenant_id, pop, name)] = file
         if direct.is_direct(copy):
@@ -438,7 +441,9 @@ class Clusters:
 
     def _send(self, live: Live, place: paths.Place, path: str, content: bytes | None) -> None:
         if place.kind == "retained":
-            self._retain(place)
+            # a service that goes takes its mark along
+            if content is not None:
+                self._retain(place)
             return
         where = (place.pop, place.tenant, place.name)
         try:

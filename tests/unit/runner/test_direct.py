@@ -312,6 +312,18 @@ def test_retained_it_keeps_everything_and_its_name(direct: Direct) -> None:
     assert not direct.run()["changed"]
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_what_is_retained_can_be_deleted(direct: Direct, half: bool) -> None:
+    direct.run(replication=BOTH)
+    direct.run(state="absent")
+    if half:
+        # a run that was cut off in between
+        del direct.lagos.one("ServiceClaim", "orders")["metadata"]["annotations"]["dbaas.example.com/retained"]
+    result = direct.run(state="absent", deletion_policy="delete", wait_timeout=1)
+    assert not result.get("failed"), result
+    assert direct.lagos.names("orders") == direct.johannesburg.names("orders") == []
+
+
 def test_a_last_backup_is_awaited_and_stays(direct: Direct) -> None:
     direct.lagos.status["Backup"] = {"message": "Backup State: Running"}
     direct.run("shop", sku="yb-dedicated")
