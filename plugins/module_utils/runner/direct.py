@@ -172,6 +172,9 @@ class Clusters:
         self._seen = {where: each for where, each in answers.items() if not isinstance(each, Unreachable)}
         self._spaces = {}
         self._refuse_managed()
+        self._refuse_split()
+        if self._whole:
+            self._refuse_partial()
         files: dict[str, Callable[[], bytes]] = {path: _ready(text) for path, text in self._declared.items()}
         digest = hashlib.sha256()
         for (pop, each), seen in self._seen.items():
@@ -267,6 +270,38 @@ class Clusters:
         ]
         if found:
             raise DbaasError("argocd-managed", _shortened(found))
+
+    def _copies(self) -> dict[Key, dict[str, Json]]:
+        """The copies of the services asked for, by PoP; not those of tenants' own."""
+        found: dict[Key, dict[str, Json]] = {}
+        for (pop, each), seen in self._seen.items():
+            for copy in seen.copies:
+                key = (each, copy["metadata"]["name"])
+                if self._keys is not None and key in self._keys and not born.by_tenant(copy):
+                    found.setdefault(key, {})[pop] = copy
+        return found
+
+    def _refuse_split(self) -> None:
+        """Of two services of one name, made while a PoP was silent, no run may take one for a part of the other."""
+        errors = []
+        for (tenant_id, name), copies in self._copies().items():
+            ids = {pop: str((copy.get("spec") or {}).get("serviceId", "")) for pop, copy in copies.items()}
+            if len(set(ids.values())) > 1:
+                which = ", ".join(f"{each} in {pop}" for pop, each in ids.items())
+                words = f"the name of one service, and there are {which}; let one go, by a kubeconfig of its PoPs alone"
+                errors.append(FieldError("metadata.name", name, words, source=f"{tenant_id}/{name}"))
+        if errors:
+            raise InvalidFields("claim-invalid", errors)
+
+    def _refuse_partial(self) -> None:
+        """Nothing goes as a whole where the kubeconfig leaves out a PoP that has a part of it."""
+        found = []
+        for key, copies in self._copies().items():
+            named = {each for copy in copies.values() for each in _regions(copy)}
+            if lacking := sorted(named - self.clusters.keys()):
+                found.append(f"{'/'.join(key)} is in {', '.join(lacking)} too, and the kubeconfig has no such context")
+        if found:
+            raise DbaasError("kube-missing", _shortened(found))
 
     def _look_at(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Has _space ready for these namespaces, as far as they are there."""
@@ -582,6 +617,10 @@ def _objects(content: bytes) -> Iterator[Encoded]:
 
 def _place(item: Json) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _regions(copy: Json) -> Sequence[str]:
+    return (copy.get("spec") or {}).get("replication", {}).get("regions") or []
 
 
 def _tenant_of(item: Json) -> str:

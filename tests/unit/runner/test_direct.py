@@ -140,6 +140,26 @@ def test_a_pop_that_does_not_answer_stops_what_it_is_needed_for(direct: Direct) 
     assert direct.run()["changed"]
 
 
+def test_two_services_of_one_name_are_not_taken_for_one(direct: Direct) -> None:
+    there = direct.run(region="johannesburg")["claim"]["service_id"]
+    # nobody can tell now that the name is taken
+    direct.johannesburg.down = True
+    here = direct.run()["claim"]["service_id"]
+    direct.johannesburg.down = False
+    gone: Json = {"state": "absent", "deletion_policy": "delete"}
+    for more in ({}, {"replication": BOTH}, {"merge": True, "version": "2026.1.0"}, gone, {"state": "absent"}):
+        error = direct.refused(**more)
+        assert error.code == "claim-invalid"
+        assert f"{here} in lagos, {there} in johannesburg" in str(error)
+    # the way out that the message speaks of
+    direct.world.clusters.pop("johannesburg")
+    assert direct.run(**gone)["changed"]
+    assert direct.lagos.names("orders") == []
+    direct.world.clusters["johannesburg"] = direct.johannesburg  # type: ignore[assignment]
+    again = direct.run(region="johannesburg")
+    assert (again["changed"], again["claim"]["service_id"]) == (False, there)
+
+
 def test_what_could_not_be_applied_is_told_and_the_next_run_completes_it(direct: Direct) -> None:
     direct.johannesburg.refuses = {"ServiceMonitor"}
     first = direct.run(replication=BOTH)
@@ -367,6 +387,15 @@ def test_deletion_wants_every_pop_to_answer(direct: Direct) -> None:
     direct.run(replication=BOTH)
     direct.johannesburg.down = True
     assert direct.refused(state="absent", deletion_policy="delete").code == "kube-unreachable"
+
+
+@pytest.mark.parametrize("policy", ["retain", "delete"])
+def test_no_part_goes_as_if_it_were_all(direct: Direct, policy: str) -> None:
+    direct.run(replication=BOTH)
+    del direct.world.clusters["johannesburg"]
+    error = direct.refused(state="absent", deletion_policy=policy)
+    assert error.code == "kube-missing"
+    assert "acme/orders is in johannesburg too" in str(error)
 
 
 def test_purge_takes_what_was_delivered_directly_alone(direct: Direct) -> None:
