@@ -553,7 +553,10 @@ def compare(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]], 
         live = clusters[pop].get(kind_of(item), *_place(item))
         if live is None:
             return ""
-        applied = clusters[pop].apply(kind_of(item), item, manager=manager, dry_run=True)
+        # what direct delivery put there and is not rendered any more goes too, once its fields are another's
+        managers = {entry.get("manager") for entry in live["metadata"].get("managedFields") or []}
+        who = direct.MANAGER if direct.MANAGER in managers else manager
+        applied = clusters[pop].apply(kind_of(item), item, manager=who, dry_run=True)
         fields = direct.changes(live, applied)
         return f"{_label(pop, item)}: {', '.join(fields)}" if fields else ""
 

@@ -339,7 +339,7 @@ def test_what_is_retained_can_be_deleted(direct: Direct, half: bool) -> None:
     if half:
         # a run that was cut off in between
         del direct.lagos.one("ServiceClaim", "orders")["metadata"]["annotations"]["dbaas.example.com/retained"]
-    result = direct.run(state="absent", deletion_policy="delete", wait_timeout=1)
+    result = direct.run(state="absent", deletion_policy="delete", wait_timeout=30)
     assert not result.get("failed"), result
     assert direct.lagos.names("orders") == direct.johannesburg.names("orders") == []
 
@@ -449,6 +449,15 @@ def test_what_would_restart_does_not_move_to_git(direct: Direct) -> None:
     assert error.code == "adoption-differs"
     assert "memory" in str(error)
     assert direct.world.head() == head
+
+
+def test_what_would_be_taken_away_does_not_move_to_git(direct: Direct) -> None:
+    direct.run(placement={"node_selector": {"example.com/disk": "nvme"}})
+    cluster = direct.lagos.one("ScyllaCluster", "orders")
+    cluster["metadata"]["managedFields"] = [{"manager": "dbaas-direct", "operation": "Apply"}]
+    error = direct.refused(delivery="git", repository=direct.world.url, adopt=True)
+    assert error.code == "adoption-differs"
+    assert "placement.nodeAffinity" in str(error)
 
 
 def test_a_person_s_own_claim_under_their_own_argocd_holds_nobody_up(direct: Direct) -> None:
