@@ -239,10 +239,13 @@ def answered(item: Obj) -> bool:
     """Whether the operator wrote a status since the object's spec was written last (to the second).
 
     For operators that keep no observedGeneration. Read from metadata.managedFields; true where these are not there.
+    A spec that never changed has been answered by any status: those who only marked the object anew since then are said
+    to have written its spec again.
     """
     entries = item["metadata"].get("managedFields", [])
     status = max((entry.get("time", "") for entry in entries if entry.get("subresource") == "status"), default="")
-    return bool(status >= written(item))
+    never_changed = item["metadata"].get("generation") == 1 and bool(status)
+    return never_changed or bool(status >= written(item))
 
 
 def written(item: Obj) -> str:

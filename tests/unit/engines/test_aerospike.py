@@ -714,6 +714,15 @@ def test_a_status_older_than_the_spec_says_nothing_of_it() -> None:
         {"time": "2026-01-01T00:00:08Z", "subresource": "status", "fieldsV1": {"f:status": {}}},
     ]
     assert not observed(READY, managedFields=fields).answered
+    assert not observed(READY, managedFields=fields, generation=2).answered
+
+
+def test_any_status_is_of_a_spec_that_never_changed() -> None:
+    """Marked anew since, by a run that takes up what one that was killed had begun; there is nothing else to answer."""
+    marked = [{"time": "2026-01-01T00:00:09Z", "fieldsV1": {"f:spec": {}}}]
+    assert not observed(READY, managedFields=marked, generation=1).answered
+    status = {"time": "2026-01-01T00:00:08Z", "subresource": "status", "fieldsV1": {"f:status": {}}}
+    assert observed(READY, managedFields=[*marked, status], generation=1).answered
 
 
 def test_several_regions_and_what_the_operator_says_of_them() -> None:
