@@ -633,6 +633,18 @@ def test_tablets_restart_to_be_told_where_backups_are(change: Json) -> None:
     (path,) = change
     (item,) = ENGINE.consequences(RUNNING, admitted({**PLAIN, "backup": change}).spec)
     assert (item.field, item.restart, item.seconds) == (f"spec.backup.{path}", "rolling", 900)
+    assert item.how == "tablets are told where backups are when they start: they restart one at a time"
+
+
+def test_a_change_of_machines_restarts_all_but_the_lockserver() -> None:
+    moved = admitted({**PLAIN, "placement": {"nodeSelector": {"disk": "nvme"}}}).spec
+    (item,) = ENGINE.consequences(RUNNING, moved)
+    nodes = sum(role["replicas"] for role in RUNNING["resources"].values())
+    assert (item.field, item.restart, item.seconds) == ("spec.placement", "rolling", 300 * nodes)
+    assert item.how.startswith(
+        "nodes restart one at a time, on machines that fit; one whose volume cannot follow stays"
+    )
+    assert "The lockserver moves only when somebody releases its pods" in item.how
 
 
 # --- observe -------------------------------------------------------------------------------------------------------
@@ -671,6 +683,7 @@ def test_a_cluster_that_is_ready() -> None:
     assert (seen.ready, seen.wanted, seen.current, seen.error, seen.message) == (3, 3, True, "", "")
     assert seen.answered
     assert seen.backup[:2] == ("Unknown", "NotReported")
+    assert "its VitessShards do" in seen.backup[2]
 
 
 @pytest.mark.parametrize(
