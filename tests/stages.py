@@ -62,9 +62,9 @@ STAGES = {
         # two at a time: most wait for a process or a socket of theirs
         ("tests", _pytest("unit", "--numprocesses=2", "--dist=worksteal", *COVERED)),
         ("tests", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
-        # two labs, and without coverage, which would cost each of its thousand processes half a second; a file's tests
-        # stay together, and so do files that share services (BySharing in their conftest)
-        ("tests", _pytest("integration", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")),
+        # one lab: with two, some waits fell short. Without coverage, which would cost each of its thousand processes
+        # half a second
+        ("tests", _pytest("integration")),
     ]
 }
 LINT = ("ruff", "format", "mypy", "yamllint", "changelog", "docs", "ansible-lint")
