@@ -103,6 +103,17 @@ class Platform:
     def phase(self, pop: str, name: str, namespace: str = NAMESPACE) -> str:
         return str(self.copy(pop, name, namespace).get("status", {}).get("phase", ""))
 
+    def may(self, pop: str, user: str, asked: Json) -> bool:
+        """Whether Kubernetes lets this user do that; asked: namespace, verb, group, resource, perhaps subresource."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": asked},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        answer = self.lab.api(pop).request("POST", path, json.dumps(review).encode())
+        return bool(answer["status"]["allowed"])
+
     def head(self) -> str:
         return self.git("rev-parse", "main").strip()
 

@@ -54,7 +54,7 @@ _USERS = {
     "exporter": ("read",),
 }
 _PODS = "aerospike.com/cr"
-#: of the operator, as its label says it
+#: the namespace of the operator
 _OPERATOR = "aerospike"
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
@@ -329,13 +329,12 @@ return {status = "Progressing", message = "waiting for the operator"}
 
     def _backups(self, share: Share) -> list[Obj]:
         name, backup = f"{share.name}-backups", share.spec["backup"]
-        bucket, _slash, path = share.backups.removeprefix("s3://").partition("/")
         # a rule of the operator: what a backup names begins with its namespace and name
         ours = f"{share.namespace}-{share.name}"
         # Routines are called alike in each region and by each namesake, and one cleans up what is at its place. No
         # place may be another's.
-        place = [*filter(None, [path.strip("/")]), shared.own_place(share), share.region]
-        storage = {"bucket": bucket, "path": "/".join(place), "s3-region": shared.s3_region(share)}
+        bucket, path = shared.own_place(share)
+        storage = {"bucket": bucket, "path": f"{path}/{share.region}", "s3-region": shared.s3_region(share)}
         mounts = [
             _mount(_secret(share.name, "backup"), "/etc/dbaas/user"),
             _mount(shared.certificate_secret(share.name, share.spec), _CERTIFICATES),
@@ -408,7 +407,7 @@ return {status = "Progressing", message = "waiting for the operator"}
 
     def surroundings(self, share: Share) -> Surroundings:
         where, nodes = shared.selector(share, shared.SERIES), share.spec["resources"]["node"]["replicas"]
-        # 0 is no limit but the device's own end
+        # the server's own default; 0 is no limit but the device's own end
         full = share.spec.get("parameters", {}).get("stop-writes-used-pct", 70) or 100
         soon = full * 6 // 7
         alerts = [

@@ -167,7 +167,7 @@ return {status = "Progressing", message = phase == "" and "waiting for the opera
         dragonfly["snapshot"] = {
             "cron": share.spec["backup"]["schedule"],
             # a node begins with the newest snapshot that it finds there
-            "dir": f"{share.backups.rstrip('/')}/{shared.own_place(share)}",
+            "dir": "s3://{}/{}".format(*shared.own_place(share)),
             "enableOnMasterOnly": True,
         }
         if not share.s3:

@@ -234,11 +234,11 @@ return {status = "Progressing", message = status.state or "waiting for the opera
         # the definition wants an image all the same; an unmanaged cluster takes no backups
         if not backup["enabled"] or not share.home:
             return {"enabled": False, "image": image}
-        bucket, _slash, path = share.backups.removeprefix("s3://").partition("/")
+        bucket, path = shared.own_place(share)
         s3: Obj = {
             "bucket": bucket,
             # two clusters at one place would take each other's backups for their own
-            "prefix": "/".join([*filter(None, [path.strip("/")]), shared.own_place(share)]),
+            "prefix": path,
             "region": shared.s3_region(share),
         }
         if share.s3:

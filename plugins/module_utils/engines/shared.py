@@ -79,9 +79,11 @@ def over_zones(pods: dict[str, str]) -> Obj:
     }
 
 
-def own_place(share: Share) -> str:
-    """A path below the region's bucket that is no other service's, of this name or another, at any time."""
-    return f"{share.name}/{share.spec['serviceId']}"
+def own_place(share: Share) -> tuple[str, str]:
+    """The bucket of the backups, and a path in it that is no other service's, of this name or another, at any time."""
+    bucket, _slash, path = share.backups.removeprefix("s3://").partition("/")
+    above = f"{path.strip('/')}/" if path.strip("/") else ""
+    return bucket, f"{above}{share.name}/{share.spec['serviceId']}"
 
 
 def machines(spec: Obj) -> Obj:

@@ -545,12 +545,12 @@ def _standing(share: Share, component: str, zone: str = "") -> Obj:
 
 def _backup(share: Share) -> Obj:
     backup = share.spec["backup"]
-    bucket, _slash, path = share.backups.removeprefix("s3://").partition("/")
+    bucket, path = shared.own_place(share)
     s3: Obj = {
         "bucket": bucket,
         "region": shared.s3_region(share),
         # the operator adds the cluster's name alone; new tablets start from what they find there
-        "keyPrefix": "/".join([*filter(None, [path.strip("/")]), shared.own_place(share)]),
+        "keyPrefix": path,
     }
     if share.s3:
         # a file of the AWS tools

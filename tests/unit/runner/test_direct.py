@@ -152,10 +152,10 @@ def test_two_services_of_one_name_are_not_taken_for_one(direct: Direct) -> None:
         assert error.code == "claim-invalid"
         assert f"{here} in lagos, {there} in johannesburg" in str(error)
     # the way out that the message speaks of
-    direct.world.clusters.pop("johannesburg")
+    other = direct.world.clusters.pop("johannesburg")
     assert direct.run(**gone)["changed"]
     assert direct.lagos.names("orders") == []
-    direct.world.clusters["johannesburg"] = direct.johannesburg  # type: ignore[assignment]
+    direct.world.clusters["johannesburg"] = other
     again = direct.run(region="johannesburg")
     assert (again["changed"], again["claim"]["service_id"]) == (False, there)
 
