@@ -7,8 +7,10 @@ is shown when the stage fails; a failure keeps no other stage from running. The 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / ".cache/test"
@@ -45,30 +48,34 @@ def _pytest(name: str, *options: str) -> Stage:
 
 DOCS = ("--plugin-docs", "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", "--skip-rstcheck")
 OURS = ("-p", f"{PACKAGE}.extensions", "-p", "tests")
-#: Name -> lane and command. The two lanes run beside each other.
+#: Name -> lane and command. The lanes run beside each other: tests on the lab wait for what happens in seconds, so the
+#: other lane takes what they leave, which is more than half of two processors.
 STAGES = {
     stage.name: (lane, stage)
     for lane, stage in [
-        ("static", Stage("ruff", ("ruff", "check"))),
-        ("static", Stage("format", ("ruff", "format", "--check"))),
-        ("static", Stage("mypy", ("mypy", "-p", f"{PACKAGE}.plugins.module_utils", *OURS))),
-        ("static", Stage("yamllint", ("yamllint", "."))),
-        ("static", Stage("changelog", ("antsibull-changelog", "lint"))),
-        ("static", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
-        ("static", Stage("ansible-lint", ("ansible-lint",))),
-        ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
-        ("static", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
-        ("tests", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
-        # two at a time: most wait for a process or a socket of theirs
-        ("tests", _pytest("unit", "--numprocesses=2", "--dist=worksteal", *COVERED)),
-        ("tests", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
-        # one lab: with two, some waits fell short. Without coverage, which would cost each of its thousand processes
-        # half a second
-        ("tests", _pytest("integration")),
+        ("rest", Stage("ruff", ("ruff", "check"))),
+        ("rest", Stage("format", ("ruff", "format", "--check"))),
+        ("rest", Stage("mypy", ("mypy", "-p", f"{PACKAGE}.plugins.module_utils", *OURS))),
+        ("rest", Stage("yamllint", ("yamllint", "."))),
+        ("rest", Stage("changelog", ("antsibull-changelog", "lint"))),
+        ("rest", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
+        ("rest", Stage("ansible-lint", ("ansible-lint",))),
+        ("rest", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
+        ("rest", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
+        # more than there are processors: most wait for a process or a socket of theirs
+        ("rest", _pytest("unit", "--numprocesses=4", "--dist=worksteal", *COVERED)),
+        ("rest", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
+        ("lab", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
+        # Without coverage, which would cost each of its thousand processes half a second
+        ("lab", _pytest("integration", "--numprocesses=2", "--dist=loadgroup")),
     ]
 }
 LINT = ("ruff", "format", "mypy", "yamllint", "changelog", "docs", "ansible-lint")
 SAYS = threading.Lock()
+RUNNING: set[subprocess.Popen[bytes]] = set()
+OVER = threading.Event()
+#: Of the processes in the lane beside the lab: a tenth of what the lab's get where both want the processor.
+NICE = 10
 
 
 def say(text: str) -> None:
@@ -117,16 +124,37 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
+def begin(command: Sequence[str], out: IO[str]) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own, which `end` ends."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+    )
+    RUNNING.add(process)
+    return process
+
+
+def end() -> None:
+    """Interrupt what runs, so that it clears away what it has made, and begin nothing more."""
+    OVER.set()
+    for process in list(RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+
+
 def run(stage: Stage, niceness: int) -> None:
     log = OUT / f"{stage.name}.log"
     start = time.monotonic()
     say(f"{stage.name:>12}  started")
     with log.open("w", encoding="utf-8") as out:
-        command = ("nice", "-n", str(niceness), *stage.command)
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = begin(("nice", "-n", str(niceness), *stage.command), out)
+        # Linux shares the processor between sessions first, whatever niceness those in them have
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(niceness), encoding="utf-8")
         while (code := wait(process, 30)) is None:
             last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
             say(f"{stage.name:>12}  {time.monotonic() - start:.0f} s  {last[-100:]}")
+    RUNNING.discard(process)
     stage.seconds = time.monotonic() - start
     output = log.read_text(encoding="utf-8", errors="replace")
     count(stage, code, output)
@@ -135,24 +163,26 @@ def run(stage: Stage, niceness: int) -> None:
         say("\n".join(f"{stage.name:>12} | {line}" for line in output.splitlines()[-200:]))
 
 
-def run_all(queue: Sequence[Stage], niceness: int = 0) -> None:
+def run_all(queue: Sequence[Stage], niceness: int) -> None:
     for stage in queue:
-        run(stage, niceness)
+        if not OVER.is_set():
+            run(stage, niceness)
 
 
 def lanes(chosen: Sequence[str]) -> None:
-    """Run the lab's build, the unit tests and then the lab, and beside them the static checks.
-
-    The static checks take only what the others leave, since tests on the lab wait for what happens in seconds.
-    """
-    queues: dict[str, list[Stage]] = {"static": [], "tests": []}
+    """Run the lab's stages, and beside them the rest with what processor they leave."""
+    queues: dict[str, list[Stage]] = {"lab": [], "rest": []}
     for name in chosen:
         lane, stage = STAGES[name]
         queues[lane].append(stage)
-    static = threading.Thread(target=run_all, args=(queues["static"], 19))
-    static.start()
-    run_all(queues["tests"])
-    static.join()
+    rest = threading.Thread(target=run_all, args=(queues["rest"], NICE))
+    rest.start()
+    try:
+        run_all(queues["lab"], 0)
+        rest.join()
+    except KeyboardInterrupt:
+        end()
+        raise
 
 
 def table(chosen: Sequence[str]) -> int:
@@ -177,6 +207,7 @@ def table(chosen: Sequence[str]) -> int:
 def main(names: Sequence[str]) -> int:
     chosen = [name for name in STAGES if name in (names or STAGES) or ("lint" in names and name in LINT)]
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     OUT.mkdir(parents=True, exist_ok=True)
     RESULTS.unlink(missing_ok=True)
     for old in [*OUT.glob("*.xml"), *ROOT.glob(".coverage*")]:

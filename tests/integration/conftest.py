@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.integration.changes import CASES, NEVER, OBJECTS, STILL
 from tests.lab import Lab, crds
@@ -32,14 +32,16 @@ TENANTS = ("acme", "quiet", "crowd")
 #: The tenant whose services of every engine all tests share; see fixture `many`.
 MANY = "tenant-many"
 SHARING = ("test_engines", "test_aerospike", "test_dragonfly", "test_mongodb", "test_vitess", "test_yugabyte")
+#: These need labs of their own.
+OWN = ("test_adding_a_pop", "test_three_pops", "test_second", "test_chart", "test_molecule", "test_lab")
 #: Examples and the flow in Git want a repository in which nothing is to be complained of; then comes what takes long,
 #: the longest first.
 FIRST = (
     *("test_examples", "test_gitflow"),
     *SHARING,
     *("test_faults", "test_delivery", "test_thread", "test_deprovision", "test_reading"),
-    *("test_playbooks", "test_tenancy", "test_molecule", "test_adding_a_pop", "test_second"),
-    *("test_launch", "test_bootstrap", "test_lab"),
+    *("test_playbooks", "test_tenancy", "test_launch", "test_bootstrap"),
+    *OWN,
 )
 CHANGES = str(ROOT / "tests/integration/changes.yml")
 RESULTS = ROOT / ".cache/test/results.json"
@@ -163,7 +165,7 @@ def note_manifests(count: int) -> None:
 
 
 def pytest_configure() -> None:
-    """Each of several workers has labs of its own, which must not choose the same ports."""
+    """The labs of two workers must not choose the same ports."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     os.environ["DBAAS_LAB_PORTS"] = f"{23000 + 2000 * number}-{24999 + 2000 * number}"
 
@@ -177,16 +179,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-class BySharing(LoadFileScheduling):  # type: ignore[misc]
-    """Several workers take file by file, and files that share services as one."""
+class TwoWorkers(LoadScopeScheduling):  # type: ignore[misc]
+    """One has the lab that all tests share, the other makes those of OWN, one after another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return MANY if Path(file).stem in SHARING else file
+        return "own" if Path(nodeid.partition("::")[0]).stem in OWN else "shared"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharing:
-    return BySharing(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoWorkers:
+    return TwoWorkers(config, log)
 
 
 def tenants() -> list[Json]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import DELAY, MANY, POPS, Many, Platform, until
+from tests.integration.conftest import MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
-from tests.lab import Lab
-from tests.lab.platform import set_up
-from tests.unit.domain.test_schema import EXAMPLE
 
 Json = dict[str, Any]
 
@@ -97,42 +93,3 @@ def test_a_last_backup_is_awaited_before_the_universe_goes(platform: Platform) -
     (backup,) = (platform.lab.api("lagos").get(backups) or {})["items"]
     assert backup["status"]["message"] == "Backup State: Completed"
     assert backup["spec"]["universe"] == "leaves"
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A lab of its own, with the three PoPs that the example of the requirements names."""
-    pops = (*POPS, "frankfurt")
-    lab = Lab.up(pops, state=tmp_path_factory.mktemp("three"), delay=DELAY)
-    try:
-        set_up(lab)
-        platform = Platform(lab)
-        tenant = platform.module("tenant", {"tenant": "123", "regions": list(pops)})
-        assert tenant["changed"], tenant
-        yield platform
-    finally:
-        lab.down(purge=True)
-
-
-def test_the_example_of_the_requirements_ends_active_as_it_stands(
-    three: Platform, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    src = tmp_path_factory.mktemp("example") / "claim.yaml"
-    src.write_text(EXAMPLE)
-    result = three.module("service_claims", {"src": str(src), "wait": True, "wait_timeout": 120})
-    assert not result["failed"], result
-    (waited,) = result["wait"]
-    assert waited["phase"] == "Active"
-    for pop in three.lab.pops:
-        until(partial(backed_up, three, pop, "tenant123-yugabyte", "tenant-123"))
-        copy = three.copy(pop, "tenant123-yugabyte", "tenant-123")
-        assert copy["status"]["phase"] == "Active"
-        said = {item["type"]: item for item in copy["status"]["conditions"]}
-        assert said["Ready"]["status"] == "True"
-        assert "version 2.18.0 of yugabyte is deprecated" in said["Warning"]["message"]
-        assert (said["Replicating"]["status"], said["Replicating"]["reason"]) == ("False", "XClusterNotSetUp")
-        assert copy["status"]["connectionString"] == (
-            f"postgresql://tenant123-yugabyte-tserver.tenant-123.svc.{pop}.dbaas.internal:5433"
-        )
-    again = three.module("service_claims", {"src": str(src)})
-    assert not again["changed"]

@@ -134,6 +134,8 @@ LDFLAGS = " ".join(
         f"-X helm.sh/helm/v3/internal/version.version=v{HELM}",
     ]
 )
+# what -w leaves out of the programs is not made first
+BUILD_FLAGS = ("-gcflags=all=-dwarf=false", "-ldflags", LDFLAGS)
 
 
 @dataclass(frozen=True)
@@ -468,13 +470,16 @@ def _build(folder: Path, tools: list[Tool], crds: list[Crd], progress: Progress)
         "GOFLAGS": "-mod=readonly -modcacherw -trimpath",
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
+        # four times the memory, a tenth less of the processor: thousands of short compilations collect no garbage
+        "GOGC": "400",
     }
     go = _go(work, progress)
     environment["PATH"] = f"{Path(go).parent}{os.pathsep}{environment.get('PATH', '')}"
     if tools:
         out = work / "out"
         packages = [tool.package for tool in tools]
-        run_build([go, "build", "-v", "-ldflags", LDFLAGS, "-o", f"{out}/", *packages], environment, progress)
+        command = [go, "build", "-v", *BUILD_FLAGS, "-o", f"{out}/", *packages]
+        run_build(command, environment, progress)
         for tool in tools:
             shutil.move(out / tool.built_as, folder / f".{tool.name}.ready")
             (folder / f".{tool.name}.ready").rename(folder / tool.name)
