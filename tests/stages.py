@@ -48,33 +48,33 @@ def _pytest(name: str, *options: str) -> Stage:
 
 DOCS = ("--plugin-docs", "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", "--skip-rstcheck")
 OURS = ("-p", f"{PACKAGE}.extensions", "-p", "tests")
-#: Name -> lane and command. The lanes run beside each other: tests on the lab wait for what happens in seconds, so the
-#: other lane takes what they leave, which is more than half of two processors.
+#: Name -> lane and command. Tests on the lab wait for what happens in seconds, and leave half of two processors: the
+#: lanes static and unit take these.
 STAGES = {
     stage.name: (lane, stage)
     for lane, stage in [
-        ("rest", Stage("ruff", ("ruff", "check"))),
-        ("rest", Stage("format", ("ruff", "format", "--check"))),
-        ("rest", Stage("mypy", ("mypy", "-p", f"{PACKAGE}.plugins.module_utils", *OURS))),
-        ("rest", Stage("yamllint", ("yamllint", "."))),
-        ("rest", Stage("changelog", ("antsibull-changelog", "lint"))),
-        ("rest", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
-        ("rest", Stage("ansible-lint", ("ansible-lint",))),
-        ("rest", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
-        ("rest", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
+        ("static", Stage("ruff", ("ruff", "check"))),
+        ("static", Stage("format", ("ruff", "format", "--check"))),
+        ("static", Stage("mypy", ("mypy", "-p", f"{PACKAGE}.plugins.module_utils", *OURS))),
+        ("static", Stage("yamllint", ("yamllint", "."))),
+        ("static", Stage("changelog", ("antsibull-changelog", "lint"))),
+        ("static", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
+        ("static", Stage("ansible-lint", ("ansible-lint",))),
+        ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
+        ("static", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
+        ("build", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
         # more than there are processors: most wait for a process or a socket of theirs
-        ("rest", _pytest("unit", "--numprocesses=4", "--dist=worksteal", *COVERED)),
-        ("rest", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
-        ("lab", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
+        ("unit", _pytest("unit", "--numprocesses=4", "--dist=worksteal", *COVERED)),
+        ("unit", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
         # Without coverage, which would cost each of its thousand processes half a second
-        ("lab", _pytest("integration", "--numprocesses=2", "--dist=loadgroup")),
+        ("lab", _pytest("integration", "--numprocesses=2", "--dist=loadscope")),
     ]
 }
 LINT = ("ruff", "format", "mypy", "yamllint", "changelog", "docs", "ansible-lint")
 SAYS = threading.Lock()
 RUNNING: set[subprocess.Popen[bytes]] = set()
 OVER = threading.Event()
-#: Of the processes in the lane beside the lab: a tenth of what the lab's get where both want the processor.
+#: Of the processes in the lanes beside the lab: a tenth of what the lab's get where both want the processor.
 NICE = 10
 
 
@@ -170,16 +170,19 @@ def run_all(queue: Sequence[Stage], niceness: int) -> None:
 
 
 def lanes(chosen: Sequence[str]) -> None:
-    """Run the lab's stages, and beside them the rest with what processor they leave."""
-    queues: dict[str, list[Stage]] = {"lab": [], "rest": []}
+    """Run the lanes: static beside all, build, then the lab and unit beside each other."""
+    queues: dict[str, list[Stage]] = {"static": [], "build": [], "unit": [], "lab": []}
     for name in chosen:
         lane, stage = STAGES[name]
         queues[lane].append(stage)
-    rest = threading.Thread(target=run_all, args=(queues["rest"], NICE))
-    rest.start()
+    static, unit = (threading.Thread(target=run_all, args=(queues[lane], NICE)) for lane in ("static", "unit"))
     try:
+        static.start()
+        run_all(queues["build"], 0)
+        unit.start()
         run_all(queues["lab"], 0)
-        rest.join()
+        unit.join()
+        static.join()
     except KeyboardInterrupt:
         end()
         raise

@@ -214,11 +214,12 @@ def test_many_claims_cost_no_more_each() -> None:
     quotas = {"services": 100, "regions": {"lagos": {"storage": "1Ti"}}}
     items = [wanted(str(number), spec()) for number in range(20_000)]
 
-    def seconds() -> float:
+    def seconds(count: int) -> float:
+        """Of the processor for each claim."""
         start = time.process_time()
-        found = quota.errors("acme", quotas, [item.spec for item in items], items)
-        assert len(found) == 2 * len(items)
-        return time.process_time() - start
+        found = quota.errors("acme", quotas, [item.spec for item in items[:count]], items[:count])
+        assert len(found) == 2 * count
+        return (time.process_time() - start) / count
 
-    # a machine that is busy with other things makes one run slow, and proves nothing
-    assert any(seconds() < 3 for _again in range(3))
+    # many and few are measured beside each other: a machine that is busy with other things is slow for both
+    assert any(seconds(20_000) < 3 * seconds(2_000) for _again in range(3))
