@@ -73,7 +73,7 @@ applications:
     refused: {description: "Each object that Argo CD would not take, with the reason.", type: list, elements: str, returned: always}
     conditions: {description: "Its conditions: type and message.", type: list, elements: dict, returned: always}
     trouble: {description: The one line that says why it cannot sync; empty when it can., type: str, returned: always}
-unreachable:
+silent:
   description: Each point of presence that did not answer, with the reason.
   returned: always
   type: dict

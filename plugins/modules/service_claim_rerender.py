@@ -90,7 +90,7 @@ operations:
       plan: {restart: rolling, seconds: 60, text: ["restart: rolling; about 60 s"]}
       regions: [lagos]
       tenant: acme
-skipped:
+held_back:
   description: The services that would restart worse than O(restart) allows, each with its plan.
   returned: always
   type: list

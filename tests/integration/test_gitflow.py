@@ -83,7 +83,7 @@ def uid(platform: Platform) -> str:
 
 def application(platform: Platform) -> Json:
     found = platform.module("argocd_application_info", {"names": [f"services-{TENANT}"], "pops": ["lagos"]})
-    assert not found["unreachable"]
+    assert not found["silent"]
     return dict(found["applications"][0])
 
 

@@ -41,6 +41,15 @@ def test_every_playbook_stands_in_the_readme() -> None:
     assert [name for name in PLAYBOOKS if f"| `dbaas.platform.{name}` |" not in readme] == []
 
 
+def test_no_result_says_what_ansible_takes_for_its_own() -> None:
+    """A list that is called skipped makes of a task one that did not run, unreachable of a host one that is gone."""
+    own = {"failed", "skipped", "unreachable", "results", "rc", "exception", "finished", "started", "ansible_facts"}
+    for path in sorted((ROOT / "plugins/modules").glob("*.py")):
+        returned = re.search(r'^RETURN = r?"""(.*?)"""', path.read_text(), re.MULTILINE | re.DOTALL)
+        assert returned, path
+        assert own.isdisjoint(yaml.safe_load(returned[1])), path
+
+
 def test_options_say_what_they_take() -> None:
     page = (reference.FOLDER / "service_claim.md").read_text()
     state = re.search(r"^- \*\*state\*\* \((.*?)\): ", page, re.MULTILINE)

@@ -245,7 +245,7 @@ def applications(run: Run) -> Json:
     return {
         "changed": False,
         "applications": found,
-        "unreachable": {pop: answer.silence for pop, answer in live.items() if answer.silence},
+        "silent": {pop: answer.silence for pop, answer in live.items() if answer.silence},
     }
 
 

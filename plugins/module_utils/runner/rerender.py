@@ -33,7 +33,7 @@ class _Found:
     """
 
     taken: list[Operation] = field(default_factory=list)
-    skipped: list[Operation] = field(default_factory=list)
+    held_back: list[Operation] = field(default_factory=list)
     waiting: list[Operation] = field(default_factory=list)
     left: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -51,13 +51,16 @@ def run(run: Run) -> Json:
             "changed": False,
             "operations": [],
             "commits": [],
-            "skipped": [_told(item) for item in found.skipped],
+            "held_back": [_told(item) for item in found.held_back],
             "waiting": [{"tenant": item.tenant, "name": item.name, "until": item.waits} for item in found.waiting],
             "left": found.left,
             "problems": [item.data() for item in found.problems],
             "warnings": [],
             "wait": [],
         }
+        for item in found.held_back:
+            how = item.effects.restart
+            run.progress(f"{item.tenant}/{item.name}: held back, its restart would be {how}: restart={how} takes it")
         for item in found.taken if run.check else ():
             run.progress(f"{item.tenant}/{item.name}: {item.action} {', '.join(item.changed)}".rstrip())
             for line in item.effects.text():
@@ -101,7 +104,7 @@ def _look(run: Run, tree: Tree) -> _Found:
         if item.action == "unchanged":
             continue
         if RESTARTS.index(item.effects.restart) > worst:
-            found.skipped.append(item)
+            found.held_back.append(item)
         elif most and len(found.taken) >= most:
             found.left += 1
         else:

@@ -220,8 +220,8 @@ def test_applications_with_argo_cds_own_words(running: World) -> None:
         assert item["trouble"] == "SyncError: Failed sync attempt"
         assert item["conditions"] == [{"type": "SyncError", "message": "Failed sync attempt"}]
         assert (item["revision"], item["finished_at"]) == (running.head(), "2026-01-01T00:00:00Z")
-        assert result["unreachable"] == {}
+        assert result["silent"] == {}
     running.clusters["johannesburg"].others[APPLICATION] = UNREACHABLE
     result = running.run("argocd_application_info", tenants=["acme"])
     assert {item["name"] for item in result["applications"]} == {"tenant-acme", "services-acme"}
-    assert "connection refused" in result["unreachable"]["johannesburg"]
+    assert "connection refused" in result["silent"]["johannesburg"]

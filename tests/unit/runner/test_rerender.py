@@ -77,9 +77,10 @@ def test_what_would_restart_is_left_where_nothing_may(three: World, tmp_path: Pa
     newer(three, tmp_path, "agentVersion: 3.10.1", "agentVersion: 3.10.2")
     result = three.run("service_claim_rerender", restart="none")
     assert (result["changed"], result["operations"]) == (False, [])
-    assert [(item["name"], item["plan"]["restart"]) for item in result["skipped"]] == [
+    assert [(item["name"], item["plan"]["restart"]) for item in result["held_back"]] == [
         (name, "rolling") for name in ("carts", "orders", "users")
     ]
+    assert "acme/carts: held back, its restart would be rolling: restart=rolling takes it" in three.lines
 
 
 def test_waves_are_commits_of_their_own_and_a_limit_leaves_the_rest(three: World, tmp_path: Path) -> None:
