@@ -73,6 +73,15 @@ def test_the_copy_stands_first_and_holds_the_whole_spec() -> None:
     assert "dbaas.example.com/warnings" not in rendered(SMALL)["lagos"][0]["metadata"]["annotations"]
 
 
+def test_the_copy_tells_where_its_claim_was_born() -> None:
+    document = shipped.document({"serviceId": ID, **SMALL}, "ring")
+    document["metadata"]["annotations"] = {"dbaas.example.com/born-in": "lagos"}
+    claim, errors = shipped.admit(document)
+    assert claim is not None, errors
+    (copy, *_rest) = render(claim, shipped.catalog(), shipped.platform(), STAMP)["lagos"]
+    assert copy["metadata"]["annotations"]["dbaas.example.com/born-in"] == "lagos"
+
+
 def test_a_derived_file_says_at_its_beginning_what_it_was_made_from() -> None:
     items = rendered(WIDE)["lagos"]
     said = renders.stamped(derived_file("tenants/123/claims/ring.yaml", shipped.YAML.dump_all(items)))
@@ -136,6 +145,9 @@ def test_kinds_are_what_can_be_rendered(monkeypatch: pytest.MonkeyPatch) -> None
     }
     made.add((monitor["apiVersion"], monitor["kind"]))
     assert made == {(kind.api_version, kind.kind) for kind in kinds()}
+    # what a chart's StatefulSets leave behind is written to be deleted
+    volumes = ("v1", "PersistentVolumeClaim")
+    assert volumes in {(kind.api_version, kind.kind) for kind in kinds(["yugabyte"])} - made
 
 
 def test_no_object_twice() -> None:
