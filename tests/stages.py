@@ -176,16 +176,12 @@ def lanes(chosen: Sequence[str]) -> None:
         lane, stage = STAGES[name]
         queues[lane].append(stage)
     static, unit = (threading.Thread(target=run_all, args=(queues[lane], NICE)) for lane in ("static", "unit"))
-    try:
-        static.start()
-        run_all(queues["build"], 0)
-        unit.start()
-        run_all(queues["lab"], 0)
-        unit.join()
-        static.join()
-    except KeyboardInterrupt:
-        end()
-        raise
+    static.start()
+    run_all(queues["build"], 0)
+    unit.start()
+    run_all(queues["lab"], 0)
+    unit.join()
+    static.join()
 
 
 def table(chosen: Sequence[str]) -> int:
@@ -215,7 +211,12 @@ def main(names: Sequence[str]) -> int:
     RESULTS.unlink(missing_ok=True)
     for old in [*OUT.glob("*.xml"), *ROOT.glob(".coverage*")]:
         old.unlink()
-    lanes(chosen)
+    try:
+        lanes(chosen)
+    except KeyboardInterrupt:
+        end()
+        print("interrupted: what ran has ended")
+        return 130
     return 1 if table(chosen) else 0
 
 
