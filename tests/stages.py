@@ -124,12 +124,16 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def begin(command: Sequence[str], out: IO[str]) -> subprocess.Popen[bytes]:
+def begin(stage: Stage, niceness: int, out: IO[str]) -> subprocess.Popen[bytes]:
     """Start it in a session of its own, which `end` ends."""
+    command = ("nice", "-n", str(niceness), *stage.command)
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
     )
     RUNNING.add(process)
+    # Linux shares the processor between sessions first, whatever niceness those in them have
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(niceness), encoding="utf-8")
     return process
 
 
@@ -147,10 +151,7 @@ def run(stage: Stage, niceness: int) -> None:
     start = time.monotonic()
     say(f"{stage.name:>12}  started")
     with log.open("w", encoding="utf-8") as out:
-        process = begin(("nice", "-n", str(niceness), *stage.command), out)
-        # Linux shares the processor between sessions first, whatever niceness those in them have
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{process.pid}/autogroup").write_text(str(niceness), encoding="utf-8")
+        process = begin(stage, niceness, out)
         while (code := wait(process, 30)) is None:
             last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
             say(f"{stage.name:>12}  {time.monotonic() - start:.0f} s  {last[-100:]}")

@@ -1,4 +1,4 @@
-"""One lab of two PoPs for all tests of a worker, set up by our own module, with tenant acme onboarded in both."""
+"""One lab of two PoPs for all tests that share it, set up by our own module, with tenant acme onboarded in both."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-class TwoWorkers(LoadScopeScheduling):  # type: ignore[misc]
+class TwoWorkers(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
     """One has the lab that all tests share, the other makes those of OWN, one after another."""
 
     def _split_scope(self, nodeid: str) -> str:

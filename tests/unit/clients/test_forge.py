@@ -38,6 +38,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Double]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the client would have waited: noted, not slept, or the tests would take minutes."""
     found: list[float] = []
     ours, sleep = threading.current_thread(), time.sleep
 

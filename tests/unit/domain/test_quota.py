@@ -212,7 +212,7 @@ def test_amounts_are_told_exactly(size: int, cpu: int) -> None:
 
 def test_many_claims_cost_no_more_each() -> None:
     quotas = {"services": 100, "regions": {"lagos": {"storage": "1Ti"}}}
-    items = [wanted(str(number), spec()) for number in range(10_000)]
+    items = [wanted(str(number), spec()) for number in range(20_000)]
 
     def seconds(count: int) -> float:
         """Of the processor for each claim."""
@@ -222,4 +222,4 @@ def test_many_claims_cost_no_more_each() -> None:
         return (time.process_time() - start) / count
 
     # many and few are measured beside each other: a machine that is busy with other things is slow for both
-    assert any(seconds(10_000) < 3 * seconds(1_000) for _again in range(3))
+    assert any(seconds(20_000) < 3 * seconds(2_000) for _again in range(3))
