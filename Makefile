@@ -11,6 +11,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 # uv trusts what the machine trusts; where only pip knows the way to a mirror, pip takes over.
 export UV_SYSTEM_CERTS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Every run is many Python processes: without bytecode kept each of them compiles Ansible for itself, two seconds long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## show what there is to make

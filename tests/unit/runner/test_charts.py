@@ -35,7 +35,9 @@ class ChartedCluster(SyncedCluster):
         super().__init__(world, pop)
         self.made: dict[Key, Json] = {}
         self._tracked: set[Key] = set()
+        #: the commit that was seen last, and the foundation's values in it
         self._seen = ""
+        self._values: Json = {}
 
     def sync(self, revision: str = "main") -> None:
         super().sync(revision)
@@ -51,9 +53,10 @@ class ChartedCluster(SyncedCluster):
             if not any(each[0] == "StatefulSet" and f"-{each[2]}-" in key[2] for each in self.made):
                 self._tracked.discard(key)
                 self._prune(key)
+        if head != self._seen:
+            self._values = yaml.safe_load(self.world.git("show", f"{revision}:{VALUES.format(self.pop)}"))
         self._seen = head
-        values = yaml.safe_load(self.world.git("show", f"{revision}:{VALUES.format(self.pop)}"))
-        for entry in values.get("releases", []):
+        for entry in self._values.get("releases", []):
             for role in ("master", "tserver"):
                 key = ("StatefulSet", "tenant-acme", f"{entry['name']}-yb-{role}")
                 if "gone" in entry:
@@ -121,8 +124,7 @@ class Charted:
         return [(item["file"], item["code"]) for item in found if item["severity"] == "error"]
 
     def absent(self, **more: Any) -> Json:
-        # three commits, each looked for by Git again and again: ten seconds alone, 168 beside the lab
-        options = {"state": "absent", "deletion_policy": "delete", "wait_timeout": 240, **more}
+        options = {"state": "absent", "deletion_policy": "delete", "wait_timeout": 60, **more}
         return self.world.run("service_claim", tenant="acme", name="orders", **options)
 
 
