@@ -462,3 +462,5 @@ STILL: dict[str, Json] = {
     "ruled": {"sku": "yb-dedicated"},
     "leaves": {"sku": "yb-dedicated"},
 }
+#: those of STILL that are changed or taken away one by one, in a tenant of their own: a sync looks at all of its tenant
+APART = ("marked", "leaving", "ruled", "leaves")

@@ -1,4 +1,4 @@
-"""One lab of two PoPs for all tests that share it, set up by our own module, with tenant acme onboarded in both."""
+"""A lab of two PoPs for the tests that share it, set up by our own module, with tenant acme onboarded in both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.integration.changes import CASES, NEVER, OBJECTS, STILL
+from tests.integration.changes import APART, CASES, NEVER, OBJECTS, STILL
 from tests.lab import Lab, crds
 from tests.lab.platform import ROOT, environment, playbook_command, set_up
 
@@ -29,20 +29,15 @@ DELAY = 3.0
 NAMESPACE = "tenant-acme"
 #: What is timed has a tenant of its own, and so has what comes in crowds: a sync looks at all that its tenant has.
 TENANTS = ("acme", "quiet", "crowd")
-#: The tenant whose services of every engine all tests share; see fixture `many`.
-MANY = "tenant-many"
+#: The tenants whose services of every engine all tests share; see fixture `many`.
+MANY, FEW = "tenant-many", "tenant-few"
 SHARING = ("test_engines", "test_aerospike", "test_dragonfly", "test_mongodb", "test_vitess", "test_yugabyte")
-#: These need labs of their own.
+#: These need labs of their own, which the second of two workers makes one after another; then it makes one like the
+#: first worker's for BESIDE, so that both take as long.
 OWN = ("test_adding_a_pop", "test_three_pops", "test_second", "test_chart", "test_molecule", "test_lab")
-#: Examples and the flow in Git want a repository in which nothing is to be complained of; then comes what takes long,
-#: the longest first.
-FIRST = (
-    *("test_examples", "test_gitflow"),
-    *SHARING,
-    *("test_faults", "test_delivery", "test_thread", "test_deprovision", "test_reading"),
-    *("test_playbooks", "test_tenancy", "test_launch", "test_bootstrap"),
-    *OWN,
-)
+BESIDE = ("test_faults", "test_thread", "test_deprovision", "test_tenancy", "test_direct", "test_observer")
+#: Examples and the flow in Git want a repository in which nothing is to be complained of.
+FIRST = ("test_examples", "test_gitflow", *SHARING, "test_delivery", "test_reading", *OWN, *BESIDE)
 CHANGES = str(ROOT / "tests/integration/changes.yml")
 RESULTS = ROOT / ".cache/test/results.json"
 
@@ -171,7 +166,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, and has the time."""
+    """In the order of FIRST, the rest after it; and what takes long has the time."""
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
     for item in items:
         if item.path.stem in SHARING:
@@ -180,21 +175,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class TwoWorkers(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
-    """One has the lab that all tests share, the other makes those of OWN, one after another."""
+    """The second has OWN and BESIDE, the first all else."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "own" if Path(nodeid.partition("::")[0]).stem in OWN else "shared"
+        return "second" if Path(nodeid.partition("::")[0]).stem in OWN + BESIDE else "first"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoWorkers:
     return TwoWorkers(config, log)
 
 
-def tenants() -> list[Json]:
+def tenants(names: Sequence[str] = TENANTS) -> list[Json]:
     """The tenants that all tests share, as they are set up: without quotas."""
     spec = {"regions": list(POPS), "owners": ["acme-admins"]}
     kind = {"apiVersion": "dbaas.example.com/v1alpha1", "kind": "Tenant"}
-    return [{**kind, "metadata": {"name": name}, "spec": spec} for name in TENANTS]
+    return [{**kind, "metadata": {"name": name}, "spec": spec} for name in names]
 
 
 @pytest.fixture(scope="session")
@@ -259,7 +254,7 @@ class Many:
 
 @pytest.fixture(scope="session")
 def many(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Many:
-    assert platform.module("tenant", {"tenant": "many", "regions": list(POPS)})["changed"]
+    assert platform.module("tenants", {"tenants": tenants(("many", "few"))})["changed"]
     folder = tmp_path_factory.mktemp("many")
     changed = {case.name: case.after for case in CASES}
     never = {name: {**STILL, **changed}[name] | spec for name, spec, _field, _why in NEVER}
@@ -267,7 +262,11 @@ def many(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Many:
     head = {"apiVersion": "dbaas.example.com/v1alpha1", "kind": "ServiceClaim"}
     for name, specs in sets.items():
         documents = [
-            {**head, "metadata": {"name": service, "namespace": MANY}, "spec": {"region": "lagos", **spec}}
+            {
+                **head,
+                "metadata": {"name": service, "namespace": FEW if service in APART else MANY},
+                "spec": {"region": "lagos", **spec},
+            }
             for service, spec in specs.items()
         ]
         (folder / f"{name}.yml").write_text(yaml.safe_dump_all(documents))

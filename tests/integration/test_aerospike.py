@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MANY, POPS, Many, Platform, until
+from tests.integration.conftest import FEW, MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
 
 Json = dict[str, Any]
-KINDS = f"/apis/asdb.aerospike.com/v1/namespaces/{MANY}/aerospikeclusters"
+KINDS = "/apis/asdb.aerospike.com/v1/namespaces/{}/aerospikeclusters"
 BACKUPS = f"/apis/asdb.aerospike.com/v1beta1/namespaces/{MANY}"
 
 
-def cluster(platform: Platform, pop: str, name: str) -> Json:
-    return platform.lab.api(pop).get(f"{KINDS}/{name}") or {}
+def cluster(platform: Platform, pop: str, name: str, namespace: str = MANY) -> Json:
+    return platform.lab.api(pop).get(f"{KINDS.format(namespace)}/{name}") or {}
 
 
 def conditions(platform: Platform, pop: str, name: str) -> dict[str, tuple[str, str]]:
@@ -57,7 +57,7 @@ def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
     racks, volumes, settings = made["rackConfig"]["racks"], made["storage"]["volumes"], made["aerospikeConfig"]
     users = made["aerospikeAccessControl"]["users"]
     (space,) = settings["namespaces"]
-    path = f"{KINDS}/sharp"
+    path = f"{KINDS.format(MANY)}/sharp"
 
     def network(**parts: Any) -> Json:
         return {"aerospikeConfig": {"network": parts}}
@@ -111,17 +111,17 @@ def test_what_its_webhook_refuses_is_refused(platform: Platform) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_what_its_webhook_writes_stays(platform: Platform) -> None:
-    lagos, path = platform.lab.api("lagos", "argocd"), f"{KINDS}/marked"
+    lagos, path = platform.lab.api("lagos", "argocd"), f"{KINDS.format(FEW)}/marked"
     racks = [
         {**rack, "effectiveAerospikeConfig": {"service": {}}}
-        for rack in cluster(platform, "lagos", "marked")["spec"]["rackConfig"]["racks"]
+        for rack in cluster(platform, "lagos", "marked", FEW)["spec"]["rackConfig"]["racks"]
     ]
     settings = {"service": {"node-id": "ENV_NODE_ID", "cluster-name": "marked"}, "logging": [{"name": "console"}]}
     lagos.patch(path, {"spec": {"rackConfig": {"racks": racks}, "aerospikeConfig": settings}})
     # a change of something else is applied over it
     bigger: Json = {"sku": "aero-strong-3", "resources": {"node": {"cpu": "8"}}}
-    assert platform.claim("marked", tenant="many", **bigger)["wait"][0]["phase"] == "Active"
-    made = cluster(platform, "lagos", "marked")["spec"]
+    assert platform.claim("marked", tenant="few", **bigger)["wait"][0]["phase"] == "Active"
+    made = cluster(platform, "lagos", "marked", FEW)["spec"]
     assert made["podSpec"]["aerospikeContainer"]["resources"]["limits"]["cpu"] == "8"
     assert made["rackConfig"]["racks"] == racks
     assert made["aerospikeConfig"]["service"]["node-id"] == "ENV_NODE_ID"

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MANY, POPS, Many, Platform, until
+from tests.integration.conftest import FEW, MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
 from tests.integration.test_yugabyte import conditions
 
 Json = dict[str, Any]
 
 
-def path(name: str) -> str:
-    return f"/apis/psmdb.percona.com/v1/namespaces/{MANY}/perconaservermongodbs/{name}"
+def path(name: str, namespace: str = MANY) -> str:
+    return f"/apis/psmdb.percona.com/v1/namespaces/{namespace}/perconaservermongodbs/{name}"
 
 
-def cluster(platform: Platform, pop: str, name: str) -> Json:
-    return platform.lab.api(pop).get(path(name)) or {}
+def cluster(platform: Platform, pop: str, name: str, namespace: str = MANY) -> Json:
+    return platform.lab.api(pop).get(path(name, namespace)) or {}
 
 
 def secret(platform: Platform, pop: str, name: str) -> Json:
@@ -108,16 +108,16 @@ def test_an_operator_makes_no_secrets_that_the_regions_must_share(platform: Plat
 
 @pytest.mark.usefixtures("many")
 def test_a_last_backup_is_taken_at_home_before_all_goes(platform: Platform) -> None:
-    gone = {"tenant": "many", "name": "leaving", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
+    gone = {"tenant": "few", "name": "leaving", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
     result = platform.module("service_claim", gone)
     assert not result["failed"], result
     for pop, backups in zip(POPS, (1, 0), strict=True):
         until(partial(_gone, platform, pop, "leaving"))
-        kind = f"/apis/psmdb.percona.com/v1/namespaces/{MANY}/perconaservermongodbbackups"
+        kind = f"/apis/psmdb.percona.com/v1/namespaces/{FEW}/perconaservermongodbbackups"
         found = (platform.lab.api(pop).get(kind) or {})["items"]
         assert [item["status"]["state"] for item in found] == ["ready"] * backups
         assert all(item["spec"]["clusterName"] == "leaving" for item in found)
 
 
 def _gone(platform: Platform, pop: str, name: str) -> bool:
-    return not cluster(platform, pop, name)
+    return not cluster(platform, pop, name, FEW)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MANY, POPS, Many, Platform, until
+from tests.integration.conftest import FEW, MANY, POPS, Many, Platform, until
 from tests.integration.test_delivery import refused
 
 Json = dict[str, Any]
@@ -22,8 +22,8 @@ def backed_up(platform: Platform, pop: str, name: str, namespace: str = MANY) ->
     return conditions(platform, pop, name, namespace)["BackupConfigured"] == ("True", "Scheduled")
 
 
-def universe(platform: Platform, pop: str, name: str) -> Json:
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/{name}"
+def universe(platform: Platform, pop: str, name: str, namespace: str = MANY) -> Json:
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{namespace}/ybuniverses/{name}"
     return platform.lab.api(pop).get(path) or {}
 
 
@@ -54,27 +54,27 @@ def test_each_region_has_a_universe_of_its_own(platform: Platform, many: Many) -
 
 @pytest.mark.usefixtures("many")
 def test_what_does_not_reach_the_universe_waits_for_nothing(platform: Platform) -> None:
-    opened = platform.claim("ruled", tenant="many", sku="yb-dedicated", networking={"allowed_cidrs": ["10.0.0.0/8"]})
+    opened = platform.claim("ruled", tenant="few", sku="yb-dedicated", networking={"allowed_cidrs": ["10.0.0.0/8"]})
     assert opened["wait"][0]["phase"] == "Active"
-    assert universe(platform, "lagos", "ruled")["metadata"]["generation"] == 1
-    assert platform.copy("lagos", "ruled", MANY)["status"]["operatorGeneration"] == 1
+    assert universe(platform, "lagos", "ruled", FEW)["metadata"]["generation"] == 1
+    assert platform.copy("lagos", "ruled", FEW)["status"]["operatorGeneration"] == 1
 
 
 @pytest.mark.usefixtures("many")
 def test_a_failed_action_is_told_in_the_operators_words(platform: Platform) -> None:
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/ruled"
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{FEW}/ybuniverses/ruled"
     lagos = platform.lab.api("lagos")
     failed = {"action_type": "EditUniverse", "status": "failed", "message": "no node has room for a tserver"}
     lagos.patch(path, {"status": {"actions": [failed]}}, "status")
-    until(lambda: platform.phase("lagos", "ruled", MANY) == "Degraded", 10)
-    assert "no node has room for a tserver" in platform.info("ruled", "many")["message"]
+    until(lambda: platform.phase("lagos", "ruled", FEW) == "Degraded", 10)
+    assert "no node has room for a tserver" in platform.info("ruled", "few")["message"]
     lagos.patch(path, {"status": {"actions": []}}, "status")
-    until(lambda: platform.phase("lagos", "ruled", MANY) == "Active", 10)
+    until(lambda: platform.phase("lagos", "ruled", FEW) == "Active", 10)
 
 
 @pytest.mark.usefixtures("many")
 def test_the_operators_rules_are_kept(platform: Platform) -> None:
-    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/ybuniverses/ruled"
+    path = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{FEW}/ybuniverses/ruled"
     for patch, words in (
         ({"ybSoftwareVersion": "2025.2.5"}, "full build"),
         ({"deviceInfo": {"volumeSize": 100}}, "cannot shrink"),
@@ -85,11 +85,11 @@ def test_the_operators_rules_are_kept(platform: Platform) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_a_last_backup_is_awaited_before_the_universe_goes(platform: Platform) -> None:
-    gone = {"tenant": "many", "name": "leaves", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
+    gone = {"tenant": "few", "name": "leaves", "state": "absent", "deletion_policy": "snapshot", "wait_timeout": 60}
     result = platform.module("service_claim", gone)
     assert not result["failed"], result
-    until(lambda: not universe(platform, "lagos", "leaves"))
-    backups = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{MANY}/backups"
+    until(lambda: not universe(platform, "lagos", "leaves", FEW))
+    backups = f"/apis/operator.yugabyte.io/v1alpha1/namespaces/{FEW}/backups"
     (backup,) = (platform.lab.api("lagos").get(backups) or {})["items"]
     assert backup["status"]["message"] == "Backup State: Completed"
     assert backup["spec"]["universe"] == "leaves"
