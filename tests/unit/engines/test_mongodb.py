@@ -720,6 +720,17 @@ def test_guards_are_balanced_and_say_what_is_wrong() -> None:
     for rule in rules:
         assert rule.message.startswith("spec.")
         assert all(rule.expression.count(a) == rule.expression.count(b) for a, b in ("()", "[]", "{}"))
+    (votes,) = [rule.expression for rule in rules if "replsetSize" in rule.expression]
+    assert "all(r, (r.?arbiter.enabled.orValue(false) ? r.size >= 4 : (r.size >= 3 && r.size % 2 == 1)))" in votes
+
+
+def test_a_region_is_left_by_members_that_run() -> None:
+    wide, home = admitted(WIDE).spec, admitted(PLAIN).spec
+    (error,) = ENGINE.check_change(wide, {**home, "paused": True})
+    assert (error.path, error.given, error.nearest) == ("spec.paused", True, False)
+    assert "members that do not run take no others out" in error.allowed
+    assert list(ENGINE.check_change(wide, home)) == []
+    assert list(ENGINE.check_change(home, {**home, "paused": True})) == []
 
 
 def test_health_covers_every_kind() -> None:

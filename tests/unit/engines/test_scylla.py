@@ -206,6 +206,16 @@ def test_errors_and_messages_are_the_operators() -> None:
     assert observed({**READY, "conditions": [{"type": "Degraded", "status": "True"}]}).error == "Degraded"
 
 
+def test_an_error_that_lasts_is_the_end_of_a_wait() -> None:
+    at = "2026-11-01T00:00:00Z"
+    lasts = {**READY, "conditions": [{"type": "Degraded", "status": "True", "lastTransitionTime": at}]}
+    seen = observed(lasts)
+    assert (seen.terminal, seen.since, seen.patience) == (True, at, 60)
+    # what was said of an earlier spec
+    before = observed({**lasts, "observedGeneration": 1})
+    assert (before.terminal, before.since) == (False, "")
+
+
 @pytest.mark.parametrize(
     ("tasks", "expected"),
     [

@@ -321,6 +321,11 @@ def test_backups_that_are_gone_before_there_are_others(schedule: str, retention:
     )
 
 
+def test_a_certificate_of_ones_own_is_not_used() -> None:
+    (warning,) = admitted({**PLAIN, "networking": {"tls": {"certificate": "mine"}}}).warnings
+    assert warning == "networking.tls.certificate mine is not used: the operator signs the certificates itself"
+
+
 RUNNING = admitted(PLAIN).spec
 UNIVERSES = "the operator cannot change it on a universe"
 SCHEDULES = "the operator cannot change it on a schedule"
