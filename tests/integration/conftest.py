@@ -34,8 +34,10 @@ MANY, FEW = "tenant-many", "tenant-few"
 SHARING = ("test_engines", "test_aerospike", "test_dragonfly", "test_mongodb", "test_vitess", "test_yugabyte")
 #: These need labs of their own, which the second of two workers makes one after another; then it makes one like the
 #: first worker's for BESIDE, so that both take as long.
-OWN = ("test_adding_a_pop", "test_three_pops", "test_second", "test_chart", "test_molecule", "test_lab")
+OWN = ("test_adding_a_pop", "test_second", "test_chart", "test_molecule", "test_lab")
 BESIDE = ("test_faults", "test_thread", "test_deprovision", "test_tenancy", "test_direct", "test_observer")
+#: It adds a PoP to the lab.
+LAST = "test_three_pops"
 #: Examples and the flow in Git want a repository in which nothing is to be complained of.
 FIRST = ("test_examples", "test_gitflow", *SHARING, "test_delivery", "test_reading", *OWN, *BESIDE)
 CHANGES = str(ROOT / "tests/integration/changes.yml")
@@ -166,8 +168,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In the order of FIRST, the rest after it; and what takes long has the time."""
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    """In the order of FIRST, then the rest, then LAST; and what takes long has the time."""
+    order = {name: number for number, name in enumerate((*FIRST, "", LAST))}
+    items.sort(key=lambda item: order.get(item.path.stem, order[""]))
     for item in items:
         if item.path.stem in SHARING:
             # what one of them waits for is done for all: services of every engine, made, changed and taken back
@@ -175,10 +178,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class TwoWorkers(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
-    """The second has OWN and BESIDE, the first all else."""
+    """The second has OWN, BESIDE and LAST, the first all else."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "second" if Path(nodeid.partition("::")[0]).stem in OWN + BESIDE else "first"
+        return "second" if Path(nodeid.partition("::")[0]).stem in (*OWN, *BESIDE, LAST) else "first"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoWorkers:

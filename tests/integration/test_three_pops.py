@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -15,18 +14,15 @@ from tests.unit.domain.test_schema import EXAMPLE
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A lab of its own, with the three PoPs that the example of the requirements names."""
+def three(platform: Platform) -> Platform:
+    """The lab of the tests before these, which a third PoP joins."""
     pops = (*POPS, "frankfurt")
-    lab = Lab.up(pops, state=tmp_path_factory.mktemp("three"), delay=DELAY)
-    try:
-        set_up(lab)
-        platform = Platform(lab)
-        tenant = platform.module("tenant", {"tenant": "123", "regions": list(pops)})
-        assert tenant["changed"], tenant
-        yield platform
-    finally:
-        lab.down(purge=True)
+    lab = Lab.up(pops, state=platform.lab.state, delay=DELAY)
+    set_up(lab)
+    three = Platform(lab)
+    tenant = three.module("tenant", {"tenant": "123", "regions": list(pops)})
+    assert tenant["changed"], tenant
+    return three
 
 
 def test_the_example_of_the_requirements_ends_active_as_it_stands(
