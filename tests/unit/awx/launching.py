@@ -102,8 +102,8 @@ def request(service: str = "orders", key: str = "", /, **answers: Any) -> Reques
     return Request("dbaas-toy", {"service": service, **answers}, key, prompts)
 
 
-def until(what: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `what` gives once it is true; fails after `seconds`."""
+def until(what: Callable[[], Any], seconds: float = 180) -> Any:
+    """What `what` gives once it is true; fails after `seconds`: unit tests get what the lab's leave of the processor."""
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -512,7 +512,7 @@ def test_what_has_gone_elsewhere_does_not_come_back(
     assert pops.leave(wait_timeout=0)["failed"]
     monkeypatch.setattr(deprovision, "_TOGETHER", 0)
     whole: Json = {"tenant": "acme", "name": "orders", "state": "absent", "deletion_policy": "delete"}
-    for _ in range(30):
+    for _attempt in range(30):
         # one second is enough for lagos, unless much else runs
         assert pops.world.run("service_claim", **whole, wait_timeout=1)["failed"]
         if LAGOS not in pops.world.files():
