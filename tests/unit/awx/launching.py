@@ -103,7 +103,7 @@ def request(service: str = "orders", key: str = "", /, **answers: Any) -> Reques
 
 
 def until(what: Callable[[], Any], seconds: float = 180) -> Any:
-    """What `what` gives once it is true; fails after `seconds`: unit tests get what the lab's leave of the processor."""
+    """What `what` gives once it is true; fails after `seconds`, which are many as the lab leaves unit tests little."""
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, f"not within {seconds} s"
