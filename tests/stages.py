@@ -1,4 +1,4 @@
-"""The runner of `make test`: stages in two lanes, progress while they run, and a table at the end.
+"""The runner of `make test`: stages in four lanes, progress while they run, and a table at the end.
 
 `python -m tests.stages` runs all; with names (see STAGES), those. Each stage's output is in .cache/test/<stage>.log and
 is shown when the stage fails; a failure keeps no other stage from running. The last line is
@@ -48,8 +48,8 @@ def _pytest(name: str, *options: str) -> Stage:
 
 DOCS = ("--plugin-docs", "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", "--skip-rstcheck")
 OURS = ("-p", f"{PACKAGE}.extensions", "-p", "tests")
-#: Name -> lane and command. Tests on the lab wait for what happens in seconds, and leave half of two processors: the
-#: lanes static and unit take these.
+#: Name -> lane and command. Tests on the lab wait for what happens in seconds: the lanes static and unit take what
+#: processor these leave.
 STAGES = {
     stage.name: (lane, stage)
     for lane, stage in [

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from ansible_test._internal import python_requirements
-from ansible_test._internal.constants import CONTROLLER_PYTHON_VERSIONS
 
 from tests.lab.binaries import cache_folder
 from tests.tools import tree
@@ -57,19 +55,6 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def rounds(*options: str) -> list[tuple[str, ...]]:
-    """The runs that are one of all tests: imports, the dearest, by the oldest Python that is here and by the newest.
-
-    What one between them lacks, one of the two lacks as well.
-    """
-    if options:
-        return [options]
-    path = environment()["PATH"]
-    found = [version for version in CONTROLLER_PYTHON_VERSIONS if shutil.which(f"python{version}", path=path)]
-    ends = dict.fromkeys((found[0], found[-1]))
-    return [("--skip-test", "import"), *(("--test", "import", "--python", version) for version in ends)]
-
-
 def main(*options: str) -> int:
     with tempfile.TemporaryDirectory(prefix="dbaas-sanity-") as base:
         folder = tree.copy(Path(base))
@@ -81,8 +66,7 @@ def main(*options: str) -> int:
             print(output, "ansible-test passed a file that does not compile: it tests nothing", sep="\n")
             return 1
         planted.unlink()
-        done = [run(folder, *each) for each in rounds(*options)]
-    code, output = max(code for code, _output in done), "\n".join(text for _code, text in done)
+        code, output = run(folder, *options)
     print(output)
     for skipped in dict.fromkeys(re.findall(r"WARNING: Skipping (.+)", output)):
         print(f"not run: {skipped}")

@@ -119,7 +119,7 @@ def test_an_interrupted_task_cancels_its_job(place: Played, number: signal.Signa
         try:
             until(lambda: any("job_events" in call.path for call in place.awx.calls))
             process.send_signal(number)
-            process.wait(120)
+            process.wait(60)
         finally:
             process.kill()
         until(lambda: [job["status"] for job in place.jobs()] == ["canceled"])
