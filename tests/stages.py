@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / ".cache/test"
 RESULTS = OUT / "results.json"
 COVERAGE = 90
+#: Of what runs beside the lab: a tenth of what the lab's tests get where both want the processor.
+NICE = 10
 COVERED = ("--cov=plugins", "--cov=extensions", "--cov-report=")
 PACKAGE = "ansible_collections.dbaas.platform"
 
@@ -35,20 +37,21 @@ class Stage:
 
     name: str
     command: Sequence[str]
+    niceness: int = NICE
     seconds: float = 0.0
     passed: int = 0
     failed: list[str] = field(default_factory=lambda: ["has not run"])
     skipped: list[str] = field(default_factory=list)
 
 
-def _pytest(name: str, *options: str) -> Stage:
+def _pytest(name: str, *options: str, niceness: int = NICE) -> Stage:
     junit = f"--junit-xml={OUT / name}.xml"
-    return Stage(name, ("pytest", "-q", "-ra", "--durations=10", junit, *options, f"tests/{name}"))
+    return Stage(name, ("pytest", "-q", "-ra", "--durations=10", junit, *options, f"tests/{name}"), niceness)
 
 
 DOCS = ("--plugin-docs", "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", "--skip-rstcheck")
 OURS = ("-p", f"{PACKAGE}.extensions", "-p", "tests")
-#: Name -> lane and command. Tests on the lab wait for what happens in seconds: the lanes static and unit take what
+#: Name -> lane and stage. Tests on the lab wait for what happens in seconds: the lanes static and unit take what
 #: processor these leave.
 STAGES = {
     stage.name: (lane, stage)
@@ -60,22 +63,21 @@ STAGES = {
         ("static", Stage("changelog", ("antsibull-changelog", "lint"))),
         ("static", Stage("docs", ("antsibull-docs", "lint-collection-docs", *DOCS, "."))),
         ("static", Stage("ansible-lint", ("ansible-lint",))),
-        ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"))),
+        # galaxy-importer gives its ansible-lint three minutes of the clock, which may not be had beside the lab
+        ("static", Stage("artefact", (sys.executable, "-m", "tests.tools.artefact"), niceness=0)),
         ("static", Stage("sanity", (sys.executable, "-m", "tests.tools.sanity"))),
-        ("build", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"))),
+        ("build", Stage("lab", (sys.executable, "-m", "tests.lab", "binaries"), niceness=0)),
         # more than there are processors: most wait for a process or a socket of theirs
         ("unit", _pytest("unit", "--numprocesses=4", "--dist=worksteal", *COVERED)),
         ("unit", Stage("coverage", (sys.executable, "-m", "coverage", "report", f"--fail-under={COVERAGE}"))),
         # Without coverage, which would cost each of its thousand processes half a second
-        ("lab", _pytest("integration", "--numprocesses=2", "--dist=loadscope")),
+        ("lab", _pytest("integration", "--numprocesses=2", "--dist=loadscope", niceness=0)),
     ]
 }
 LINT = ("ruff", "format", "mypy", "yamllint", "changelog", "docs", "ansible-lint")
 SAYS = threading.Lock()
 RUNNING: set[subprocess.Popen[bytes]] = set()
 OVER = threading.Event()
-#: Of the processes in the lanes beside the lab: a tenth of what the lab's get where both want the processor.
-NICE = 10
 
 
 def say(text: str) -> None:
@@ -124,16 +126,16 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def begin(stage: Stage, niceness: int, out: IO[str]) -> subprocess.Popen[bytes]:
+def begin(stage: Stage, out: IO[str]) -> subprocess.Popen[bytes]:
     """Start it in a session of its own, which `end` ends."""
-    command = ("nice", "-n", str(niceness), *stage.command)
+    command = ("nice", "-n", str(stage.niceness), *stage.command)
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
     )
     RUNNING.add(process)
     # Linux shares the processor between sessions first, whatever niceness those in them have
     with contextlib.suppress(OSError):
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(niceness), encoding="utf-8")
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(stage.niceness), encoding="utf-8")
     return process
 
 
@@ -146,12 +148,12 @@ def end() -> None:
             process.wait()
 
 
-def run(stage: Stage, niceness: int) -> None:
+def run(stage: Stage) -> None:
     log = OUT / f"{stage.name}.log"
     start = time.monotonic()
     say(f"{stage.name:>12}  started")
     with log.open("w", encoding="utf-8") as out:
-        process = begin(stage, niceness, out)
+        process = begin(stage, out)
         while (code := wait(process, 30)) is None:
             last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
             say(f"{stage.name:>12}  {time.monotonic() - start:.0f} s  {last[-100:]}")
@@ -164,10 +166,10 @@ def run(stage: Stage, niceness: int) -> None:
         say("\n".join(f"{stage.name:>12} | {line}" for line in output.splitlines()[-200:]))
 
 
-def run_all(queue: Sequence[Stage], niceness: int) -> None:
+def run_all(queue: Sequence[Stage]) -> None:
     for stage in queue:
         if not OVER.is_set():
-            run(stage, niceness)
+            run(stage)
 
 
 def lanes(chosen: Sequence[str]) -> None:
@@ -176,11 +178,11 @@ def lanes(chosen: Sequence[str]) -> None:
     for name in chosen:
         lane, stage = STAGES[name]
         queues[lane].append(stage)
-    static, unit = (threading.Thread(target=run_all, args=(queues[lane], NICE)) for lane in ("static", "unit"))
+    static, unit = (threading.Thread(target=run_all, args=(queues[lane],)) for lane in ("static", "unit"))
     static.start()
-    run_all(queues["build"], 0)
+    run_all(queues["build"])
     unit.start()
-    run_all(queues["lab"], 0)
+    run_all(queues["lab"])
     unit.join()
     static.join()
 
