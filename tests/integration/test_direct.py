@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 
 from tests.integration.conftest import POPS, Platform, until
-from tests.lab.api import ApiError
+from tests.lab.api import Api, ApiError, path_of
 from tests.lab.platform import ROOT, environment, playbook_command
 
 Json = dict[str, Any]
@@ -25,6 +27,8 @@ SKUS = {
     "d-shards": "vt-dedicated",
     "d-sql": "yb-dedicated",
 }
+DOCS: Json = {"resources": {"mongod": {"memory": "12Gi"}}}
+MORE: Json = {"resources": {"mongod": {"memory": "14Gi"}}}
 
 
 def claims(**more: Json) -> list[Json]:
@@ -117,7 +121,7 @@ def test_again_nothing_is_written(direct: Direct) -> None:
 
 def test_a_change_is_predicted_by_the_servers_and_applied(direct: Direct) -> None:
     changed = claims(
-        d_docs={"resources": {"mongod": {"memory": "12Gi"}}},
+        d_docs=DOCS,
         d_sql={"networking": {"allowedCIDRs": ["10.0.0.0/8"]}},
         d_ring={"observability": {"metrics": {"enabled": False}}},
     )
@@ -133,6 +137,66 @@ def test_a_change_is_predicted_by_the_servers_and_applied(direct: Direct) -> Non
         assert "ServiceMonitor" not in direct.objects(pop, "d-ring")
         assert "PrometheusRule" not in direct.objects(pop, "d-ring")
     assert not direct.run(changed)["changed"]
+
+
+@contextmanager
+def refusing(api: Api, kind: str, name: str) -> Iterator[None]:
+    """An API server that refuses every change of one object of the tenant."""
+    group, plural = "monitoring.coreos.com", f"{kind.lower()}s"
+    version = "admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": [group], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": [plural]}
+    policy = {
+        "apiVersion": version,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "not-today"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": f"object.metadata.name != '{name}'", "message": "not today"}],
+        },
+    }
+    binding = {
+        "apiVersion": version,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "not-today"},
+        "spec": {"policyName": "not-today", "validationActions": ["Deny"]},
+    }
+    tried = f"/apis/{group}/v1/namespaces/{SPACE}/{plural}/{name}?dryRun=All"
+
+    def refused() -> bool:
+        try:
+            api.patch(tried, {"metadata": {"labels": {"tried": "yes"}}})
+        except ApiError as error:
+            return "not today" in str(error)
+        return False
+
+    made = [api.apply(policy), api.apply(binding)]
+    try:
+        until(refused, 20)
+        yield
+    finally:
+        for item in reversed(made):
+            api.delete(path_of(item))
+    until(lambda: not refused(), 20)
+
+
+def test_a_change_that_a_pop_refused_a_part_of_is_taken_back(platform: Platform, direct: Direct) -> None:
+    lagos = platform.lab.api("lagos")
+    path = f"/apis/psmdb.percona.com/v1/namespaces/{SPACE}/perconaservermongodbs/d-docs"
+
+    def memory() -> str:
+        return str((lagos.get(path) or {})["spec"]["replsets"][0]["resources"]["limits"]["memory"])
+
+    (before,) = [item for item in claims(d_docs=DOCS) if item["metadata"]["name"] == "d-docs"]
+    (after,) = [item for item in claims(d_docs=MORE) if item["metadata"]["name"] == "d-docs"]
+    with refusing(lagos, "PrometheusRule", "d-docs"):
+        half = direct.run([after])
+    assert half["error"]["code"] == "direct-incomplete", half
+    assert "not today" in half["msg"]
+    assert memory() == "14Gi"
+    back = direct.run([before])
+    assert back["operations"][0]["plan"]["restart"] == "rolling", back
+    assert memory() == "12Gi"
+    assert not direct.run([before])["changed"]
 
 
 def test_a_service_moves_to_git_and_nothing_of_it_restarts(platform: Platform, direct: Direct) -> None:

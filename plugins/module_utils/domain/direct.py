@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, SNAPSHOT_OF
@@ -31,6 +31,8 @@ TRACKING = "argocd.argoproj.io/tracking-id"
 _DATABASES = frozenset(engine.kinds[0].kind for engine in ENGINES.values())
 #: what a change of restarts nodes; the rest surrounds them
 _ENGINES = frozenset(kind.kind for engine in ENGINES.values() for kind in (*engine.kinds, *engine.plain))
+#: lines of a failure; a set may be large
+_LINES = 20
 KINDS: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*kinds(), *DATA)}
 
 
@@ -42,6 +44,22 @@ def kind_of(item: Json) -> Kind:
 def name_of(item: Json) -> Name:
     """What an object is known by in its namespace."""
     return item["kind"], item["metadata"]["name"]
+
+
+def place_of(item: Json) -> tuple[str, str]:
+    """Namespace and name of an object."""
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def label_of(pop: str, item: Json) -> str:
+    """What people call an object of a PoP."""
+    return f"{pop}: {item['kind']} {'/'.join(place_of(item))}"
+
+
+def shortened(lines: Sequence[str], between: str = "\n") -> str:
+    """The lines of a failure, the first of them where a set is large."""
+    more = [f"and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
+    return between.join([*lines[:_LINES], *more])
 
 
 def is_direct(copy: Json) -> bool:

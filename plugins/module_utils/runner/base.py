@@ -36,6 +36,9 @@ Json = dict[str, Any]
 
 YAML = Yaml(documents.load_all, documents.load_own, documents.dump, documents.dump_all, blob_id)
 
+#: requests to clusters at once
+WORKERS = 16
+
 _OPERATION = re.compile(rb"dbaas\.example\.com/operation: \"?([0-9a-f-]{36})")
 
 

@@ -33,7 +33,14 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.proposal import of_services
 from ansible_collections.dbaas.platform.plugins.module_utils.engines import BY_CHART
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, deprovision, direct, review, wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import (
+    adopting,
+    base,
+    deprovision,
+    direct,
+    review,
+    wait,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 
 Json = dict[str, Any]
@@ -290,11 +297,11 @@ def _adopted(run: Run, snapshot: Tree, given: Sequence[Document]) -> Change[Plan
     """
     _catalog, platform = base.kept(snapshot)
     clusters = base.clusters(run, platform)
-    found = change(run, snapshot, direct.identified(clusters, given))
+    found = change(run, snapshot, adopting.identified(clusters, given))
     taken = [(pop, item) for pop, objects in found.result[0].manifests.items() for item in objects]
-    direct.compare(clusters, taken, direct.ARGOCD)
+    adopting.compare(clusters, taken, adopting.ARGOCD)
     if not run.check:
-        direct.hand_over(clusters, taken)
+        adopting.hand_over(clusters, taken)
     return found
 
 

@@ -436,7 +436,7 @@ class _Course:
                 if isinstance(found, Unreachable):
                     _none_is_lost(item, pop)
                 else:
-                    _no_orphans(item, pop, domain.of_service(found, item.name))
+                    _no_orphans(item, pop, domain.of_service(found, item.name), direct=self.applied)
                     _not_declared(item, pop, found)
                 if (key, pop) in self._begun and pop in item.derived and not deleting(item.derived[pop]):
                     words = f"{item.tenant}/{item.name}: somebody took the deletion back in {pop}; it stays as it is"
@@ -583,13 +583,14 @@ def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str | None) -
         raise
 
 
-def _no_orphans(item: Standing, pop: str, mine: Live) -> None:
-    """Raises DbaasError deprovision-blocked when a PoP has what no file speaks of: through Git it could not go."""
+def _no_orphans(item: Standing, pop: str, mine: Live, *, direct: bool) -> None:
+    """Raises DbaasError deprovision-blocked for what a PoP has and no file speaks of, or without Git no copy."""
     if pop in item.derived:
         return
     if left := [f"{kind} {name}" for (kind, name), each in mine.items() if not domain.is_marked(each)]:
-        path = paths.service(item.tenant, pop, item.name)
-        words = f"{pop} has {', '.join(left)}, but {path}, by which alone they can go, is lost"
+        file = f"{paths.service(item.tenant, pop, item.name)}, by which they go"
+        lost = "the copy of its claim: declare it again, then deprovision it" if direct else file
+        words = f"{pop} has {', '.join(left)}, but lacks {lost}"
         raise DbaasError("deprovision-blocked", f"{item.tenant}/{item.name}: {words}")
 
 

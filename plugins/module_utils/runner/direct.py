@@ -24,7 +24,13 @@ from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tar
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import born, direct, paths, tenant
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import claim as claims
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.deprovision import SERVICE, data_kinds
-from ansible_collections.dbaas.platform.plugins.module_utils.domain.direct import kind_of, name_of
+from ansible_collections.dbaas.platform.plugins.module_utils.domain.direct import (
+    kind_of,
+    label_of,
+    name_of,
+    place_of,
+    shortened,
+)
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors import (
     CODES,
     DbaasError,
@@ -41,7 +47,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies imp
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import base, info
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import adopting, base, info
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
@@ -51,11 +57,8 @@ Key: TypeAlias = "tuple[str, str]"
 #: an object, as it is and as it is sent
 Encoded: TypeAlias = "tuple[Json, bytes]"
 
-WORKERS = 16
-#: Argo CD's field manager
-ARGOCD = "argocd-controller"
-#: lines of a failure; a set may be large
-_LINES = 20
+#: Git's id of no file
+NO_BLOB = "0" * 40
 
 
 def _json_all(items: Iterable[object]) -> str:
@@ -166,7 +169,7 @@ class Clusters:
         """What the PoPs have now. Raises DbaasError argocd-managed where one of the services is Argo CD's."""
         tenants = sorted(self._tenants())
         asked = [(pop, each) for pop in self.clusters for each in tenants]
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(base.WORKERS) as pool:
             answers = dict(zip(asked, pool.map(lambda where: self._ask(*where), asked), strict=True))
         self._silent = {pop: str(each) for (pop, _tenant), each in answers.items() if isinstance(each, Unreachable)}
         self._seen = {where: each for where, each in answers.items() if not isinstance(each, Unreachable)}
@@ -231,7 +234,7 @@ class Clusters:
     def _tenants(self) -> set[str]:
         if self._keys is not None:
             return {each for each, _name in self._keys}
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(base.WORKERS) as pool:
             found = pool.map(lambda cluster: cluster.list(CLAIM, bare=True)[0], self.clusters.values())
         spaces = {item["metadata"]["namespace"] for copies in found for item in copies}
         return {space.removeprefix("tenant-") for space in spaces if space.startswith("tenant-")}
@@ -269,7 +272,7 @@ class Clusters:
             if self._keys is not None and (each, copy["metadata"]["name"]) in self._keys and direct.is_managed(copy)
         ]
         if found:
-            raise DbaasError("argocd-managed", _shortened(found))
+            raise DbaasError("argocd-managed", shortened(found))
 
     def _copies(self) -> dict[Key, dict[str, Json]]:
         """The copies of the services asked for, by PoP; not those of tenants' own."""
@@ -301,12 +304,12 @@ class Clusters:
             if lacking := sorted(named - self.clusters.keys()):
                 found.append(f"{'/'.join(key)} is in {', '.join(lacking)} too, and the kubeconfig has no such context")
         if found:
-            raise DbaasError("kube-missing", _shortened(found))
+            raise DbaasError("kube-missing", shortened(found))
 
     def _look_at(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Has _space ready for these namespaces, as far as they are there."""
         places = [where for where in wanted if where in self._seen and self._seen[where].namespace]
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(base.WORKERS) as pool:
             for _done in pool.map(lambda where: self._space(*where), places):
                 pass
 
@@ -406,10 +409,10 @@ class Clusters:
             gone = direct.leftovers(there.services.get(name, ()), objects, copy)
             self._leftovers[paths.service(tenant_id, pop, name)] = gone
         if managed:
-            raise DbaasError("argocd-managed", _shortened([f"{_label(*each)} is Argo CD's" for each in managed]))
+            raise DbaasError("argocd-managed", shortened([f"{label_of(*each)} is Argo CD's" for each in managed]))
         if foreign and not self._run.options.get("adopt"):
-            raise DbaasError("adoption-needed", _shortened([f"{_label(*each)} is there already" for each in foreign]))
-        compare(self.clusters, foreign, direct.MANAGER)
+            raise DbaasError("adoption-needed", shortened([f"{label_of(*each)} is there already" for each in foreign]))
+        adopting.compare(self.clusters, foreign, direct.MANAGER)
         if self._run.check:
             self._try([(pop, item) for pop, objects in plan.manifests.items() for item in objects])
 
@@ -425,10 +428,10 @@ class Clusters:
             except DbaasError as error:
                 return error
 
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(base.WORKERS) as pool:
             found = list(pool.map(one, items))
         if refused := [each for each in found if isinstance(each, DbaasError)]:
-            raise DbaasError(refused[0].code, _shortened([each.message for each in refused]))
+            raise DbaasError(refused[0].code, shortened([each.message for each in refused]))
         return [each for each in found if not isinstance(each, DbaasError)]
 
     # --- delivering
@@ -470,7 +473,7 @@ class Clusters:
         self.left, self.done = {}, []
         work = [(paths.place(path), path, content) for path, content in changed.items()]
         work = [each for each in work if each[0].kind in ("service", "snapshot", "retained")]
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(base.WORKERS) as pool:
             for _done in pool.map(lambda each: self._send(live, *each), work):
                 pass
 
@@ -488,7 +491,7 @@ class Clusters:
             if content is None:
                 # the copy last: while it is there another run finds what is left
                 for item, _text in reversed([*_objects(live.read([path])[path])]):
-                    self.clusters[place.pop].delete(kind_of(item), *_place(item))
+                    self.clusters[place.pop].delete(kind_of(item), *place_of(item))
             else:
                 self._apply(place.pop, path, [*_objects(content)])
         except KubeError as error:
@@ -504,12 +507,41 @@ class Clusters:
 
     def _apply(self, pop: str, path: str, objects: Sequence[Encoded]) -> None:
         cluster = self.clusters[pop]
+        (copy, _text), *rest = objects
+        mark = "" if self._whole else self._begin(pop, copy)
         # the copy last: it says that all else is there, and another run finishes what was cut off before it; but first
         # where the service goes, so that whoever declares it again knows what to take back
-        for item, text in sorted(objects, key=lambda each: (each[0]["kind"] == CLAIM.kind) != self._whole):
-            if item["kind"] == CLAIM.kind:
-                self._drop(pop, path)
-            cluster.apply_text(kind_of(item), *_place(item), text, manager=direct.MANAGER)
+        for item, text in objects if self._whole else rest:
+            cluster.apply_text(kind_of(item), *place_of(item), text, manager=direct.MANAGER)
+        if not self._whole:
+            self._drop(pop, path)
+            self._finish(pop, copy, mark)
+
+    def _begin(self, pop: str, copy: Json) -> str:
+        """Notes on the copy, where one is there, that a run is at its service; gives the note, "" where none is.
+
+        Whatever becomes of the run, the next one that names the service looks at all its objects.
+        """
+        if not any(name_of(copy) == name_of(each) for each in self._seen[pop, _tenant_of(copy)].copies):
+            return ""
+        mark = f"unfinished {annotation(copy, 'operation')} {uuid.uuid4()}"
+        self.clusters[pop].patch(CLAIM, *place_of(copy), _marked(mark))
+        return mark
+
+    def _finish(self, pop: str, copy: Json, mark: str) -> None:
+        """Writes the copy that says that all is there. Raises KubeError where another run was at the same service."""
+        cluster = self.clusters[pop]
+        now = (cluster.get(CLAIM, *place_of(copy)) if mark else None) or {"metadata": {}}
+        alone = annotation(now, "renderer") == mark
+        if alone:
+            made = cluster.apply(CLAIM, copy, manager=direct.MANAGER)
+            # one that nobody had made before us has had one spec
+            alone = bool(mark) or made["metadata"]["generation"] == 1
+        if not alone:
+            # objects may be of both: the next run that names the service looks at all of them
+            cluster.patch(CLAIM, *place_of(copy), _marked("unfinished"))
+            words = "another run applied it at the same time; look at its claim, and run again what is wanted"
+            raise KubeError("kube-refused", f"{pop}: {words}", 409)
 
     def _drop(self, pop: str, path: str) -> None:
         """Deletes what is not rendered any more."""
@@ -517,15 +549,15 @@ class Clusters:
         for item in self._leftovers.get(path, ()):
             kind, uid = kind_of(item), item["metadata"]["uid"]
             if kind.kind in data_kinds():
-                cluster.patch(kind, *_place(item), {"metadata": {"annotations": {DELETION: uid}}})
-            cluster.delete(kind, *_place(item), uid)
+                cluster.patch(kind, *place_of(item), {"metadata": {"annotations": {DELETION: uid}}})
+            cluster.delete(kind, *place_of(item), uid)
 
     def _retain(self, place: paths.Place) -> None:
         body = {"metadata": {"annotations": {RETAINED: "true"}}}
         for (pop, tenant_id), seen in self._seen.items():
             for copy in seen.copies:
                 if (tenant_id, copy["metadata"]["name"]) == (place.tenant, place.name):
-                    self.clusters[pop].patch(CLAIM, *_place(copy), body)
+                    self.clusters[pop].patch(CLAIM, *place_of(copy), body)
 
     def incomplete(self, result: Json) -> Json:
         """The result of a run that could not apply everything: what is done, what is not, and why."""
@@ -536,73 +568,13 @@ class Clusters:
         text = "\n".join(
             [
                 "Not applied:",
-                _shortened(lines),
-                f"Applied: {_shortened(done, ', ') or 'nothing'}",
+                shortened(lines),
+                f"Applied: {shortened(done, ', ') or 'nothing'}",
                 f"{action} [{code}, {cls}]",
             ]
         )
         error = {"code": code, "class": cls, "retry": retry, "action": action, "runbook": code, "fields": []}
         return {**result, "failed": True, "msg": text, "error": error}
-
-
-def compare(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]], manager: str) -> None:
-    """Raises DbaasError adoption-differs where a running object (PoP, as it is rendered) would not stay as it is."""
-
-    def one(each: tuple[str, Json]) -> str:
-        pop, item = each
-        live = clusters[pop].get(kind_of(item), *_place(item))
-        if live is None:
-            return ""
-        # what direct delivery put there and is not rendered any more goes too, once its fields are another's
-        managers = {entry.get("manager") for entry in live["metadata"].get("managedFields") or []}
-        who = direct.MANAGER if direct.MANAGER in managers else manager
-        applied = clusters[pop].apply(kind_of(item), item, manager=who, dry_run=True)
-        fields = direct.changes(live, applied)
-        return f"{_label(pop, item)}: {', '.join(fields)}" if fields else ""
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        differing = [text for text in pool.map(one, items) if text]
-    if differing:
-        raise DbaasError("adoption-differs", _shortened(differing))
-
-
-def identified(clusters: Mapping[str, Cluster], given: Sequence[Document]) -> list[Document]:
-    """The documents, each with the service id of the copy that a PoP has of it, whoever made it."""
-
-    def one(item: Document) -> Document:
-        key, spec = claims.key(item.data), item.data.get("spec")
-        if key is None or not isinstance(spec, dict) or spec.get("serviceId"):
-            return item
-        for cluster in clusters.values():
-            copy = cluster.get(CLAIM, paths.namespace(key[0]), key[1]) or {}
-            if known := (copy.get("spec") or {}).get("serviceId"):
-                return replace(item, data={**item.data, "spec": {"serviceId": known, **spec}})
-        return item
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(one, given))
-
-
-def hand_over(clusters: Mapping[str, Cluster], items: Iterable[tuple[str, Json]]) -> None:
-    """What was applied here becomes Argo CD's own: a field that is taken out of Git goes from the object then."""
-
-    def one(each: tuple[str, Json]) -> None:
-        pop, item = each
-        live = clusters[pop].get(kind_of(item), *_place(item)) or {"metadata": {}}
-        fields = live["metadata"].get("managedFields") or []
-        managers = [entry.get("manager") for entry in fields]
-        if direct.MANAGER in managers:
-            rest = [entry for entry in fields if entry.get("manager") != direct.MANAGER]
-            ours = [entry for entry in fields if entry.get("manager") == direct.MANAGER]
-            # where Argo CD was quicker it owns all that there is to own
-            named = rest if ARGOCD in managers else [*rest, *({**entry, "manager": ARGOCD} for entry in ours)]
-            version = live["metadata"]["resourceVersion"]
-            body = {"metadata": {"managedFields": named, "resourceVersion": version}}
-            clusters[pop].patch(kind_of(item), *_place(item), body)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for _done in pool.map(one, items):
-            pass
 
 
 def _ready(content: bytes) -> Callable[[], bytes]:
@@ -618,8 +590,9 @@ def _objects(content: bytes) -> Iterator[Encoded]:
         yield from ((item, json.dumps(item).encode()) for item in documents.load_own(content))
 
 
-def _place(item: Json) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
+def _marked(mark: str) -> Json:
+    """A patch of a copy after which a plan takes it for another claim's and renderer's, and reads the objects."""
+    return {"metadata": {"annotations": {f"{GROUP}/claim-blob": NO_BLOB, f"{GROUP}/renderer": mark}}}
 
 
 def _regions(copy: Json) -> Sequence[str]:
@@ -628,10 +601,6 @@ def _regions(copy: Json) -> Sequence[str]:
 
 def _tenant_of(item: Json) -> str:
     return str(item["metadata"]["namespace"]).removeprefix("tenant-")
-
-
-def _label(pop: str, item: Json) -> str:
-    return f"{pop}: {item['kind']} {'/'.join(_place(item))}"
 
 
 def _listed(cluster: Cluster, kind: Kind, space: str, labels: str, *, bare: bool = False) -> list[Json]:
@@ -661,8 +630,3 @@ def _unified(pop: str, before: Json | None, after: Json | None) -> str:
     return "".join(
         difflib.unified_diff(old, new, f"a/{name}" if before else "/dev/null", f"b/{name}" if after else "/dev/null")
     )
-
-
-def _shortened(lines: Sequence[str], between: str = "\n") -> str:
-    more = [f"and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
-    return between.join([*lines[:_LINES], *more])

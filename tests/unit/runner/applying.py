@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import KubeError
@@ -28,6 +29,8 @@ class Applying:
         self.down = False
         #: objects that the API server refuses, by kind
         self.refuses: set[str] = set()
+        #: what somebody else does before a write, once, by the note of that write
+        self.before: dict[str, Callable[[], object]] = {}
         #: what an operator says of each object, by kind
         self.status: dict[str, Json] = {}
         self._version = 0
@@ -43,7 +46,9 @@ class Applying:
         uid = there["metadata"]["uid"] if there else str(uuid.uuid4())
         version = str(self._version)
         said = {"status": self.status[key[0]]} if key[0] in self.status else {}
-        self.objects[key] = {**item, "metadata": {**metadata, "uid": uid, "resourceVersion": version}, **said}
+        generation = there["metadata"]["generation"] + (there.get("spec") != item.get("spec")) if there else 1
+        given = {"uid": uid, "resourceVersion": version, "generation": generation}
+        self.objects[key] = {**item, "metadata": {**metadata, **given}, **said}
         return self.objects[key]
 
     def names(self, service: str) -> list[str]:
@@ -74,6 +79,8 @@ class Applying:
         if kind.kind in self.refuses:
             raise KubeError("kube-refused", f"{self.name}: {kind.plural}: 403: not here", 403)
         key = (kind.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+        if not dry_run and (other := self.before.pop(f"apply {kind.kind} {key[2]}", None)):
+            other()
         before = self.objects.get(key, {"metadata": {}})
         made: Json = _merged(_without(before, self.applied.get((key, manager), {}), obj), obj)
         if dry_run:

@@ -178,12 +178,61 @@ def test_what_could_not_be_applied_is_told_and_the_next_run_completes_it(direct:
     assert not direct.run(replication=BOTH)["changed"]
 
 
+BIGGER: Json = {"merge": True, "resources": {"node": {"memory": "32Gi"}}}
+
+
+def test_a_change_of_which_a_part_was_applied_is_taken_back(direct: Direct) -> None:
+    direct.run()
+    before = direct.lagos.one("ScyllaCluster", "orders")["spec"]
+    direct.lagos.refuses = {"ServiceMonitor"}
+    assert direct.run(**BIGGER)["failed"]
+    assert direct.lagos.one("ScyllaCluster", "orders")["spec"] != before
+    direct.lagos.refuses = set()
+    assert direct.run()["changed"]
+    assert direct.lagos.one("ScyllaCluster", "orders")["spec"] == before
+    assert not direct.run()["changed"]
+
+
+def test_of_two_changes_at_once_one_is_told_and_the_next_run_makes_it_whole(direct: Direct) -> None:
+    direct.run()
+    more: Json = {"merge": True, "resources": {"node": {"cpu": "16"}}}
+
+    def other() -> None:
+        assert not direct.run(**more).get("failed")
+
+    # after the objects of the first and before its copy
+    direct.lagos.before = {"apply ServiceMonitor orders": other}
+    late = direct.run(**BIGGER)
+    assert late["error"]["code"] == "direct-incomplete"
+    assert "acme/orders in lagos: lagos: another run applied it at the same time" in late["msg"]
+    # the objects are of both; the claim is that of the second
+    assert direct.run(**more)["changed"]
+    rack = direct.lagos.one("ScyllaCluster", "orders")["spec"]["datacenter"]["racks"][0]
+    assert rack["resources"]["limits"] == {"cpu": "16", "memory": "16Gi"}
+    assert not direct.run(**more)["changed"]
+
+
+def test_of_two_that_make_a_service_at_once_one_is_told(direct: Direct) -> None:
+    direct.lagos.before = {"apply ServiceClaim orders": lambda: direct.run(resources={"node": {"memory": "32Gi"}})}
+    late = direct.run()
+    assert "another run applied it at the same time" in late["msg"]
+    again = direct.run()
+    assert again["changed"]
+    rack = direct.lagos.one("ScyllaCluster", "orders")["spec"]["datacenter"]["racks"][0]
+    assert rack["resources"]["limits"]["memory"] == "16Gi"
+    assert not direct.run()["changed"]
+
+
 def test_a_run_cut_off_before_any_copy_keeps_the_identity(direct: Direct) -> None:
     direct.lagos.refuses = {"ServiceClaim"}
     first = direct.run()
     assert first["failed"]
     direct.lagos.refuses = set()
+    with pytest.raises(DbaasError, match="lacks the copy of its claim: declare it again, then deprovision it"):
+        direct.run(state="absent", deletion_policy="delete")
     assert direct.run()["claim"]["service_id"] == first["claim"]["service_id"]
+    direct.run(state="absent", deletion_policy="delete")
+    assert direct.lagos.names("orders") == []
 
 
 def test_what_is_not_rendered_any_more_goes_if_it_is_ours(direct: Direct) -> None:
