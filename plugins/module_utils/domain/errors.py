@@ -195,12 +195,12 @@ CODES: dict[str, tuple[str, bool, str]] = {
     "operation-failed": (
         "dependency",
         False,
-        "Nothing was undone, the database goes on being made: explain_service says why, rollback_service goes back.",
+        "Nothing was undone, its operator goes on: explain_service says why, rollback_service goes back.",
     ),
     "wait-timeout": (
         "dependency",
         True,
-        "Nothing was undone: the database goes on being made. Wait again, or ask explain_service what it waits for.",
+        "Nothing was undone, operators go on with what is delivered: wait again, or ask explain_service what is amiss.",
     ),
 }
 

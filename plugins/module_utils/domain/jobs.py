@@ -43,8 +43,8 @@ OWN = frozenset(
 _LATER = "Something that the platform depends on did not answer or was too slow; asking again later can help."
 _OPERATORS = "The platform's operators have to look at it; asking again does not help before."
 _SENTENCES = {
-    "not-active": "The database is not Active yet; it goes on being made.",
-    "wait-timeout": "The database was not ready in time; nothing is undone, and it goes on being made.",
+    "not-active": "The database is not Active; nothing is undone, and the platform goes on with it.",
+    "wait-timeout": "The database was not ready in time; nothing is undone, and the platform goes on with it.",
     "wait-failed": "The database could not be brought up. " + _OPERATORS,
     "operation-failed": "The change did not come to its end; nothing is undone. " + _OPERATORS,
     "job-lost": "It cannot be told how far this came. Asking again is safe: nothing is done twice.",

@@ -446,6 +446,7 @@ def snake(name: str) -> str:
 def crd() -> Json:
     """The CustomResourceDefinition of ServiceClaim (apiextensions.k8s.io/v1)."""
     columns = [
+        ("SKU", ".spec.sku"),
         ("Engine", ".spec.engine"),
         ("Plan", ".spec.plan"),
         ("Region", ".spec.region"),

@@ -188,7 +188,10 @@ def _words(name: str, value: Any, given: Any) -> tuple[str, object]:
     if name in ("minimum", "maximum"):
         return f"{'at least' if name == 'minimum' else 'at most'} {value}", value
     if name == "type":
-        return _TYPES[next(kind for kind in value if kind != "null")], None
+        kind = next(kind for kind in value if kind != "null")
+        # YAML reads 12, 8.0 and yes as what they look like
+        quoted = kind == "string" and isinstance(given, (bool, int, float))
+        return "text in quotes" if quoted else _TYPES[kind], None
     return {
         "minLength": f"at least {value} characters",
         "maxLength": f"at most {value} characters",

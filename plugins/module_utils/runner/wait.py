@@ -184,7 +184,7 @@ def _outcome(item: Wanted, state: Json) -> Json:
 
 
 def failed(result: Json, services: Sequence[Json]) -> Json:
-    """The result of a wait that did not end well: all that was delivered, and that the databases go on being made."""
+    """The result of a wait that did not end well: all that was delivered, which stays, and what is amiss."""
     failures = {f"{item['tenant']}/{item['name']}": "; ".join(_failures(item)) for item in services}
     phases = {item["phase"] for item in services}
     code = "wait-failed" if "Failed" in phases else "operation-failed" if any(failures.values()) else "wait-timeout"

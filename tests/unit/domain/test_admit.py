@@ -152,7 +152,7 @@ NO_SHARED_RING = "its keyspaces share every node's disk and cores, and none of t
         ),
         ({"version": "2026.1.1"}, "spec.version", VERSIONS, "2026.1.0"),
         ({"version": "5.2"}, "spec.version", VERSIONS, "2026.1.0"),
-        ({"version": 2025.1}, "spec.version", "text", None),
+        ({"version": 2025.1}, "spec.version", "text in quotes", None),
         (
             {"backup": {"schedule": "0 2 * *"}},
             "spec.backup.schedule",

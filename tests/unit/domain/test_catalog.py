@@ -244,7 +244,7 @@ def test_data_loads_again() -> None:
             "one of pooled, or {refused: why}",
         ),
         ({"engines/scylla/capabilities/pitr": None}, "engines.scylla.capabilities.pitr", "this field is required"),
-        ({"engines/scylla/capabilities/cdc": False}, "engines.scylla.capabilities.cdc", "text"),
+        ({"engines/scylla/capabilities/cdc": False}, "engines.scylla.capabilities.cdc", "text in quotes"),
         (
             {"regions/lagos/pools": {"yugabyte": ["a"]}},
             "regions.lagos.pools.yugabyte[0]",

@@ -117,6 +117,7 @@ def test_the_crd_has_status_columns_and_short_name() -> None:
     assert crd["spec"]["names"]["shortNames"] == ["dbc"]
     assert version()["subresources"] == {"status": {}}
     assert [column["name"] for column in version()["additionalPrinterColumns"]] == [
+        "SKU",
         "Engine", "Plan", "Region", "Phase", "Ready", "Wanted", "Age",
     ]  # fmt: skip
 
