@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,6 @@ SKUS = {
     "d-shards": "vt-dedicated",
     "d-sql": "yb-dedicated",
 }
-DOCS: Json = {"resources": {"mongod": {"memory": "12Gi"}}}
-MORE: Json = {"resources": {"mongod": {"memory": "14Gi"}}}
 
 
 def claims(**more: Json) -> list[Json]:
@@ -121,7 +120,7 @@ def test_again_nothing_is_written(direct: Direct) -> None:
 
 def test_a_change_is_predicted_by_the_servers_and_applied(direct: Direct) -> None:
     changed = claims(
-        d_docs=DOCS,
+        d_docs={"resources": {"mongod": {"memory": "12Gi"}}},
         d_sql={"networking": {"allowedCIDRs": ["10.0.0.0/8"]}},
         d_ring={"observability": {"metrics": {"enabled": False}}},
     )
@@ -179,24 +178,44 @@ def refusing(api: Api, kind: str, name: str) -> Iterator[None]:
     until(lambda: not refused(), 20)
 
 
+def docs(memory: str) -> Json:
+    """The claim of the MongoDB service, with so much memory."""
+    given = claims(d_docs={"resources": {"mongod": {"memory": memory}}})
+    return next(item for item in given if item["metadata"]["name"] == "d-docs")
+
+
+def memory_of_docs(api: Api) -> str:
+    live = api.get(f"/apis/psmdb.percona.com/v1/namespaces/{SPACE}/perconaservermongodbs/d-docs") or {}
+    return str(live["spec"]["replsets"][0]["resources"]["limits"]["memory"])
+
+
 def test_a_change_that_a_pop_refused_a_part_of_is_taken_back(platform: Platform, direct: Direct) -> None:
     lagos = platform.lab.api("lagos")
-    path = f"/apis/psmdb.percona.com/v1/namespaces/{SPACE}/perconaservermongodbs/d-docs"
-
-    def memory() -> str:
-        return str((lagos.get(path) or {})["spec"]["replsets"][0]["resources"]["limits"]["memory"])
-
-    (before,) = [item for item in claims(d_docs=DOCS) if item["metadata"]["name"] == "d-docs"]
-    (after,) = [item for item in claims(d_docs=MORE) if item["metadata"]["name"] == "d-docs"]
     with refusing(lagos, "PrometheusRule", "d-docs"):
-        half = direct.run([after])
+        half = direct.run([docs("14Gi")])
     assert half["error"]["code"] == "direct-incomplete", half
     assert "not today" in half["msg"]
-    assert memory() == "14Gi"
-    back = direct.run([before])
+    assert memory_of_docs(lagos) == "14Gi"
+    back = direct.run([docs("12Gi")])
     assert back["operations"][0]["plan"]["restart"] == "rolling", back
-    assert memory() == "12Gi"
-    assert not direct.run([before])["changed"]
+    assert memory_of_docs(lagos) == "12Gi"
+    assert not direct.run([docs("12Gi")])["changed"]
+
+
+def test_what_runs_at_once_left_the_next_run_makes_whole(platform: Platform, direct: Direct, tmp_path: Path) -> None:
+    def one(memory: str) -> Json:
+        folder = tmp_path / memory
+        folder.mkdir()
+        return Direct(platform, folder).run([docs(memory)])
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(one, ["13Gi", "14Gi", "15Gi", "16Gi"]))
+    for told in (result for result in results if result["failed"]):
+        assert told["error"]["code"] == "direct-incomplete", told
+        assert "another run applied it at the same time" in told["msg"]
+    assert not direct.run([docs("12Gi")])["failed"]
+    assert memory_of_docs(platform.lab.api("lagos")) == "12Gi"
+    assert not direct.run([docs("12Gi")])["changed"]
 
 
 def test_a_service_moves_to_git_and_nothing_of_it_restarts(platform: Platform, direct: Direct) -> None:

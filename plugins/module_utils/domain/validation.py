@@ -190,7 +190,7 @@ def _words(name: str, value: Any, given: Any) -> tuple[str, object]:
     if name == "type":
         kind = next(kind for kind in value if kind != "null")
         # YAML reads 12, 8.0 and yes as what they look like
-        quoted = kind == "string" and isinstance(given, (bool, int, float))
+        quoted = kind == "string" and isinstance(given, (int, float))
         return "text in quotes" if quoted else _TYPES[kind], None
     return {
         "minLength": f"at least {value} characters",

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.dbaas.platform.plugins.module_utils import documents
 from ansible_collections.dbaas.platform.plugins.module_utils.clients.git import GitRepository, Remote, blob_id
-from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster
+from ansible_collections.dbaas.platform.plugins.module_utils.clients.kube import Cluster, KubeError
 from ansible_collections.dbaas.platform.plugins.module_utils.delivery import Tree
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import catalog as catalogs
 from ansible_collections.dbaas.platform.plugins.module_utils.domain import paths, quantity
@@ -30,6 +30,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.errors impor
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import Request, Yaml
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.platform import Platform
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import stamped
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import Kind
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
 
 Json = dict[str, Any]
@@ -233,6 +234,16 @@ def clusters(run: Run, platform: Platform) -> dict[str, Cluster]:
     """One client per PoP of the platform, by the PoP's context of the one kubeconfig."""
     kubeconfig = run.text("kubeconfig") or os.environ.get("K8S_AUTH_KUBECONFIG") or None
     return {pop.name: Cluster(kubeconfig=kubeconfig, context=pop.context) for pop in platform.pops.values()}
+
+
+def listed(cluster: Cluster, kind: Kind, namespace: str, labels: str | None, *, bare: bool = False) -> list[Json]:
+    """The objects of a kind in a namespace; none where the cluster has no definition of the kind."""
+    try:
+        return list(cluster.list(kind, namespace, labels, bare=bare)[0])
+    except KubeError as error:
+        if error.status == 404:
+            return []
+        raise
 
 
 def _read(path: str) -> str:

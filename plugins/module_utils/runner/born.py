@@ -45,7 +45,7 @@ class Clusters:
         """
         asked = [pop for pop in platform.pops.values() if pop.name not in self._found and pop.name not in self._silent]
         if self._given and asked:
-            with ThreadPoolExecutor(max_workers=min(16, len(asked))) as pool:
+            with ThreadPoolExecutor(max_workers=min(base.WORKERS, len(asked))) as pool:
                 for pop, answer in zip(asked, pool.map(self._ask, asked), strict=True):
                     if isinstance(answer, Problem):
                         self._silent[pop.name] = answer

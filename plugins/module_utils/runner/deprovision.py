@@ -564,23 +564,13 @@ def _ask(cluster: Cluster, tenants: Collection[str], by_chart: bool) -> dict[str
             found[tenant] = {
                 (kind.kind, item["metadata"]["name"]): item
                 for kind, labels in asked
-                for item in _objects(cluster, kind, paths.namespace(tenant), labels)
+                for item in base.listed(cluster, kind, paths.namespace(tenant), labels)
             }
         except DbaasError as error:
             if error.code != "kube-unreachable":
                 raise
             return dict.fromkeys(tenants, Unreachable(error.message))
     return found
-
-
-def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str | None) -> Sequence[Json]:
-    try:
-        return cluster.list(kind, namespace, labels)[0]
-    except KubeError as error:
-        # a kind whose definition is not there has no objects
-        if error.status == 404:
-            return []
-        raise
 
 
 def _no_orphans(item: Standing, pop: str, mine: Live, *, direct: bool) -> None:

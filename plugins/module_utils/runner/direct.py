@@ -46,7 +46,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.plan import 
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.policies import DELETION
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.render import kinds
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Unreachable, annotation
-from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE, Kind
+from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM, GROUP, NAMESPACE
 from ansible_collections.dbaas.platform.plugins.module_utils.runner import adopting, base, info
 from ansible_collections.dbaas.platform.plugins.module_utils.runner.base import Run
 from ansible_collections.dbaas.platform.plugins.module_utils.version import VERSION
@@ -229,7 +229,7 @@ class Clusters:
     def _read(self, pop: str, tenant_id: str, name: str) -> list[Json]:
         """All objects of one service in a PoP."""
         cluster, space, label = self.clusters[pop], paths.namespace(tenant_id), f"{SERVICE}={name}"
-        return [item for kind in kinds() for item in _listed(cluster, kind, space, label)]
+        return [item for kind in kinds() for item in base.listed(cluster, kind, space, label)]
 
     def _tenants(self) -> set[str]:
         if self._keys is not None:
@@ -247,7 +247,7 @@ class Clusters:
             copies, version = cluster.list(CLAIM, space)
             seen = _Seen(True, copies, version=version)
             for kind in kinds() if self._whole else ():
-                seen.objects += _listed(cluster, kind, space, direct.TENANT)
+                seen.objects += base.listed(cluster, kind, space, direct.TENANT)
         except KubeError as error:
             if error.code != "kube-unreachable":
                 raise
@@ -320,7 +320,7 @@ class Clusters:
             cluster, space = self.clusters[pop], paths.namespace(tenant_id)
             found = [*self._seen[where].copies]
             for kind in kinds():
-                found += _listed(cluster, kind, space, "", bare=True) if kind != CLAIM else []
+                found += base.listed(cluster, kind, space, "", bare=True) if kind != CLAIM else []
             names = {name_of(item): item for item in found}
             self._spaces[where] = _Space(names, direct.by_service(found))
         return self._spaces[where]
@@ -492,8 +492,12 @@ class Clusters:
                 # the copy last: while it is there another run finds what is left
                 for item, _text in reversed([*_objects(live.read([path])[path])]):
                     self.clusters[place.pop].delete(kind_of(item), *place_of(item))
+            elif self._whole:
+                # the copy first where the service goes, so that whoever declares it again knows what to take back
+                self._apply(place.pop, _objects(content))
             else:
-                self._apply(place.pop, path, [*_objects(content)])
+                (copy, _text), *rest = _objects(content)
+                self._deliver(place.pop, path, copy, rest)
         except KubeError as error:
             if self._whole and error.code != "kube-unreachable":
                 raise
@@ -505,43 +509,40 @@ class Clusters:
             with self._lock:
                 self.done.append(where)
 
-    def _apply(self, pop: str, path: str, objects: Sequence[Encoded]) -> None:
-        cluster = self.clusters[pop]
-        (copy, _text), *rest = objects
-        mark = "" if self._whole else self._begin(pop, copy)
-        # the copy last: it says that all else is there, and another run finishes what was cut off before it; but first
-        # where the service goes, so that whoever declares it again knows what to take back
-        for item, text in objects if self._whole else rest:
-            cluster.apply_text(kind_of(item), *place_of(item), text, manager=direct.MANAGER)
-        if not self._whole:
-            self._drop(pop, path)
-            self._finish(pop, copy, mark)
+    def _apply(self, pop: str, objects: Iterable[Encoded]) -> None:
+        for item, text in objects:
+            self.clusters[pop].apply_text(kind_of(item), *place_of(item), text, manager=direct.MANAGER)
 
-    def _begin(self, pop: str, copy: Json) -> str:
-        """Notes on the copy, where one is there, that a run is at its service; gives the note, "" where none is.
+    def _deliver(self, pop: str, path: str, copy: Json, objects: Iterable[Encoded]) -> None:
+        """Applies one service, its copy last: it says that all else is there.
 
-        Whatever becomes of the run, the next one that names the service looks at all its objects.
+        The copy that stands is marked before anything else is written, so that whatever becomes of this run the next
+        one that names the service looks at all its objects. Raises KubeError where another run is at it too.
         """
-        if not any(name_of(copy) == name_of(each) for each in self._seen[pop, _tenant_of(copy)].copies):
-            return ""
-        mark = f"unfinished {annotation(copy, 'operation')} {uuid.uuid4()}"
-        self.clusters[pop].patch(CLAIM, *place_of(copy), _marked(mark))
-        return mark
-
-    def _finish(self, pop: str, copy: Json, mark: str) -> None:
-        """Writes the copy that says that all is there. Raises KubeError where another run was at the same service."""
         cluster = self.clusters[pop]
-        now = (cluster.get(CLAIM, *place_of(copy)) if mark else None) or {"metadata": {}}
-        alone = annotation(now, "renderer") == mark
-        if alone:
-            made = cluster.apply(CLAIM, copy, manager=direct.MANAGER)
-            # one that nobody had made before us has had one spec
-            alone = bool(mark) or made["metadata"]["generation"] == 1
-        if not alone:
-            # objects may be of both: the next run that names the service looks at all of them
-            cluster.patch(CLAIM, *place_of(copy), _marked("unfinished"))
-            words = "another run applied it at the same time; look at its claim, and run again what is wanted"
-            raise KubeError("kube-refused", f"{pop}: {words}", 409)
+        seen = next((each for each in self._seen[pop, _tenant_of(copy)].copies if name_of(each) == name_of(copy)), None)
+        mark = f"unfinished {uuid.uuid4()}"
+        if seen:
+            now = cluster.patch(CLAIM, *place_of(copy), _marked(mark))
+            # what is planned is planned on what another run has changed since
+            if annotation(now, "operation") != annotation(seen, "operation"):
+                raise self._another(pop, copy)
+        self._apply(pop, objects)
+        self._drop(pop, path)
+        if seen:
+            now = cluster.get(CLAIM, *place_of(copy)) or {"metadata": {}}
+            if annotation(now, "renderer") != mark:
+                raise self._another(pop, copy)
+        made = cluster.apply(CLAIM, copy, manager=direct.MANAGER)
+        # a new one that nobody else made has had one spec
+        if not seen and made["metadata"]["generation"] != 1:
+            raise self._another(pop, copy)
+
+    def _another(self, pop: str, copy: Json) -> KubeError:
+        """What to say of another run at the same service. Objects may be of both: the copy is marked for the next."""
+        self.clusters[pop].patch(CLAIM, *place_of(copy), _marked("unfinished"))
+        words = "another run applied it at the same time; look at its claim, and run again what is wanted"
+        return KubeError("kube-refused", f"{pop}: {words}", 409)
 
     def _drop(self, pop: str, path: str) -> None:
         """Deletes what is not rendered any more."""
@@ -601,16 +602,6 @@ def _regions(copy: Json) -> Sequence[str]:
 
 def _tenant_of(item: Json) -> str:
     return str(item["metadata"]["namespace"]).removeprefix("tenant-")
-
-
-def _listed(cluster: Cluster, kind: Kind, space: str, labels: str, *, bare: bool = False) -> list[Json]:
-    try:
-        return list(cluster.list(kind, space, labels, bare=bare)[0])
-    except KubeError as error:
-        # a kind whose definition is not there has no objects
-        if error.status == 404:
-            return []
-        raise
 
 
 def _services(plan: ClaimsPlan) -> Iterator[tuple[str, list[Json]]]:

@@ -104,7 +104,7 @@ def _look(run: Run, pops: Mapping[str, Pop], ask: Callable[[Cluster, Pop], Live]
         except DbaasError as error:
             return Live(silence=error.message)
 
-    with ThreadPoolExecutor(max_workers=max(1, min(16, len(pops)))) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(base.WORKERS, len(pops)))) as pool:
         return dict(zip(pops, pool.map(one, pops.values()), strict=True))
 
 

@@ -155,7 +155,7 @@ def gather(run: Run) -> Gathered:
         found, platform = Gathered(services, {}), base.stated(run)[1]
     pops = platform.pops
     wanted = list(dict.fromkeys(region for item in services for region in item.regions))
-    with ThreadPoolExecutor(max_workers=max(1, min(16, len(wanted)))) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(base.WORKERS, len(wanted)))) as pool:
         answers = pool.map(lambda region: _region(run, pops.get(region), region, tenant), wanted)
         found.regions.update(zip(wanted, answers, strict=True))
     if silence:

@@ -101,7 +101,7 @@ def _ask(run: Run, platform: Platform, nodes: bool, copies: bool) -> dict[str, _
             answer.failure = f"{error.message.removeprefix(f'{pop.name}: ')} [{error.code}]"
         return answer
 
-    with ThreadPoolExecutor(max_workers=min(16, len(platform.pops))) as pool:
+    with ThreadPoolExecutor(max_workers=min(base.WORKERS, len(platform.pops))) as pool:
         return dict(zip(platform.pops, pool.map(one, platform.pops.values()), strict=True))
 
 

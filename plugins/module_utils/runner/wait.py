@@ -17,6 +17,7 @@ from ansible_collections.dbaas.platform.plugins.module_utils.domain.paths import
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.placement import NO_POOL, NOT_BUILT
 from ansible_collections.dbaas.platform.plugins.module_utils.domain.status import Answer, Unreachable, combine
 from ansible_collections.dbaas.platform.plugins.module_utils.engines.base import CLAIM
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import base
 
 Json = dict[str, Any]
 
@@ -49,7 +50,7 @@ def answers(services: Iterable[Wanted], clusters: Mapping[str, Cluster]) -> dict
         for region in item.regions:
             asked.setdefault(region, {}).setdefault(item.tenant, set()).add(item.name)
     found: dict[tuple[str, str], dict[str, Answer]] = {}
-    with ThreadPoolExecutor(max_workers=max(1, min(16, len(asked)))) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(base.WORKERS, len(asked)))) as pool:
         for region, result in zip(
             asked, pool.map(lambda each: _ask(clusters.get(each), asked[each]), asked), strict=True
         ):

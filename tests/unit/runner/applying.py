@@ -79,8 +79,8 @@ class Applying:
         if kind.kind in self.refuses:
             raise KubeError("kube-refused", f"{self.name}: {kind.plural}: 403: not here", 403)
         key = (kind.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
-        if not dry_run and (other := self.before.pop(f"apply {kind.kind} {key[2]}", None)):
-            other()
+        if not dry_run:
+            self._disturbed(f"apply {kind.kind} {key[2]}")
         before = self.objects.get(key, {"metadata": {}})
         made: Json = _merged(_without(before, self.applied.get((key, manager), {}), obj), obj)
         if dry_run:
@@ -96,6 +96,7 @@ class Applying:
 
     def patch(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
         self._answer()
+        self._disturbed(f"patch {kind.kind} {name}")
         self.writes.append(f"patch {kind.kind} {name}")
         return self.put(_merged(self.objects[kind.kind, namespace, name], body))
 
@@ -114,6 +115,10 @@ class Applying:
         for key in [key for key in self.applied if key[0] == (kind.kind, namespace, name)]:
             del self.applied[key]
         return True
+
+    def _disturbed(self, write: str) -> None:
+        if other := self.before.pop(write, None):
+            other()
 
     def _answer(self) -> None:
         if self.down:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.dbaas.platform.plugins.module_utils.runner import wait
+from ansible_collections.dbaas.platform.plugins.module_utils.runner import deprovision, wait
 
+from tests.unit.runner.without_git import Direct
 from tests.unit.runner.world import World
 
 
@@ -44,3 +45,9 @@ def world(empty: World, template: Path) -> World:
     shutil.rmtree(empty.repository)
     shutil.copytree(template, empty.repository)
     return empty
+
+
+@pytest.fixture
+def direct(world: World, monkeypatch: pytest.MonkeyPatch) -> Direct:
+    monkeypatch.setattr(deprovision, "_PAUSE", 0.01)
+    return Direct(world)

@@ -87,7 +87,10 @@ class SyncedCluster:
         """`kubectl delete` by its owner."""
         del self.objects["ServiceClaim", "tenant-acme", name]
 
-    def list(self, kind: Kind, namespace: str | None = None, labels: str | None = None) -> tuple[Sequence[Json], str]:
+    def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None, *, bare: bool = False
+    ) -> tuple[Sequence[Json], str]:
+        assert not bare
         if self.down:
             raise KubeError("kube-unreachable", f"{self.pop}: no answer")
         if self.synced:

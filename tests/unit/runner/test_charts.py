@@ -85,7 +85,10 @@ class ChartedCluster(SyncedCluster):
         else:
             self.refused.append(key)
 
-    def list(self, kind: Kind, namespace: str | None = None, labels: str | None = None) -> tuple[Any, str]:
+    def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None, *, bare: bool = False
+    ) -> tuple[Any, str]:
+        assert not bare
         found = super().list(kind, namespace, labels)
         if kind in CHART_DATA:
             assert labels == "dbaas.example.com/driver=chart"

@@ -89,7 +89,10 @@ class FakeCluster:
     others: dict[Kind, list[Json] | DbaasError] = field(default_factory=dict)
     name: str = "cluster"
 
-    def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Sequence[Json], str]:
+    def list(
+        self, kind: Kind, namespace: str | None = None, labels: str = "", *, bare: bool = False
+    ) -> tuple[Sequence[Json], str]:
+        assert not bare
         if kind != CLAIM or CLAIM in self.others:
             return [
                 item
